@@ -1,0 +1,49 @@
+import { createRevocationList } from '../shared/certificate/new-revocation-list.ts'
+import { issueDevice } from '../shared/certificate/profile.ts'
+import { verifyDevice } from '../shared/certificate/verify.ts'
+import { orThrow } from '../shared/errors.ts'
+import type { UserName } from '../shared/ids.ts'
+import { CRL_LIFETIME_MS } from '../shared/limits.ts'
+import type { Random } from '../shared/random.ts'
+import type { CrlSigner } from './revocations.ts'
+import type { CaKeys } from './root-key.ts'
+
+export type Issued = {
+  /** The certificate. */
+  readonly der: Uint8Array
+  /** Lower-case hex. */
+  readonly serial: string
+  /** Milliseconds since the Unix epoch. */
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
+/** The one who signs. */
+export type Authority = {
+  /**
+   * A certificate that binds the user's name to the key; blocks for one signature of the root's key (6 ms).
+   * @param spki SubjectPublicKeyInfo, DER
+   * @param now milliseconds since the Unix epoch
+   */
+  issue(user: UserName, spki: Uint8Array, now: number): Issued
+  /** The next revocation list. */
+  readonly list: CrlSigner
+}
+
+export const createAuthority = ({ anchor, rootKey }: CaKeys, random: Random): Authority => {
+  const issuer = { certificate: anchor.certificate, key: rootKey }
+  return {
+    issue: (user, spki, now) => {
+      const der = issueDevice({ issuer, network: anchor.network, user, spki, now, random })
+      // Through the door that every peer will hold it to: what would not pass there does not leave here.
+      const { serial, notBefore, notAfter } = orThrow(verifyDevice(der, { anchor, now, remoteSpki: spki }))
+      return { der, serial, notBefore, notAfter }
+    },
+    list: async ({ number, entries, now }) => {
+      const nextUpdate = now + CRL_LIFETIME_MS
+      const revoked = entries.map(({ serial, time, reason }) => ({ serial, date: time, reason }))
+      const der = await createRevocationList({ issuer, number, thisUpdate: now, nextUpdate, entries: revoked })
+      return { der, nextUpdate }
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import type { Clock } from '../shared/clock.ts'
+import type { NetworkId, PeerId } from '../shared/ids.ts'
+import type { Invite } from '../shared/invite.ts'
+import { HELLO_TIMEOUT_MS } from '../shared/limits.ts'
+import { createNode } from '../shared/network/node.ts'
+import { peerIdOf } from '../shared/network/peer-id.ts'
+import type { Random } from '../shared/random.ts'
+import { enrolmentProtocol } from '../shared/wire/enrolment.ts'
+import { revocationProtocol } from '../shared/wire/revocation.ts'
+import { createAuthority } from './authority.ts'
+import { openStore } from './beside.ts'
+import { createChallenges } from './challenge.ts'
+import { type Log, serveEnrolment } from './enrolment-handler.ts'
+import { createTally, type Health, startHealth, type Vitals } from './health.ts'
+import { createInvites, reachable } from './invites.ts'
+import { type Mode, setMode } from './modes.ts'
+import { countAll } from './overview.ts'
+import { createPasswords } from './passwords.ts'
+import { startPublisher } from './publisher.ts'
+import type { ListedUser } from './registry.ts'
+import type { Reason, RevokedDevices, SignedCrl, Target } from './revocations.ts'
+import { type CaIdentity, openCaKeys } from './root-key.ts'
+import { endSilence } from './silence.ts'
+import { serveLists } from './spread.ts'
+
+/** A CA that serves. */
+export type Ca = AsyncDisposable & {
+  readonly identity: CaIdentity
+  readonly network: NetworkId
+  readonly peerId: PeerId
+  /** Multiaddrs that a newcomer can use, without PeerId. */
+  readonly addresses: readonly string[]
+  invite(order: { readonly count: number; readonly lifetimeMs: number }): Promise<Invite[]>
+  users(): Promise<ListedUser[]>
+  /** Where `/health` and `/metrics` are, when they were asked for. */
+  readonly healthPort: number | null
+  /** The newest revocation list. */
+  crl(): SignedCrl
+  /** Puts the devices of a user, or one device, on the list, and signs it; null when there is none of that name. */
+  revoke(target: Target, reason: Reason): Promise<RevokedDevices | null>
+  stop(): Promise<void>
+}
+
+export type CaParts = {
+  /** A folder in which `createCaKeys` has made the keys. */
+  readonly home: string
+  readonly passphrase: string
+  readonly listen: readonly string[]
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Who may join without an invite from now on; else as it was. */
+  readonly mode?: Mode
+  /** A port of 127.0.0.1 for `/health` and `/metrics`. */
+  readonly healthPort?: number
+  /** Milliseconds that a newcomer may say nothing. */
+  readonly silenceMs?: number
+}
+
+/** @throws LanyardError `no-ca`, `passphrase-wrong`, `profile-damaged`, `address-in-use`, `storage-failed`, … */
+export const startCa = async (parts: CaParts): Promise<Ca> => {
+  const { home, clock, random, silenceMs = HELLO_TIMEOUT_MS } = parts
+  const tally = createTally()
+  const log: Log = (event, facts) => {
+    tally.note(event, facts)
+    parts.log(event, facts)
+  }
+  const keys = await openCaKeys(home, parts.passphrase, clock.now())
+  const store = await openStore(home)
+  const { registry, revocations, attempts } = store
+  const authority = createAuthority(keys, random)
+  await using undo = new AsyncDisposableStack() // what a start that fails leaves behind
+  undo.defer(store.close)
+  if (parts.mode !== undefined) await setMode(store.database, parts.mode, clock.now())
+  const publisher = await startPublisher({ revocations, sign: authority.list, clock, log })
+  undo.defer(publisher.stop)
+  const node = await createNode({ key: keys.caKey, listen: parts.listen })
+  undo.defer(node.stop)
+  const health = await startHealthOn(parts.healthPort, async () => {
+    const now = clock.now()
+    return { ...(await countAll(store.database, now)), now, crl: publisher.latest(), events: tally.events }
+  })
+  const silence = endSilence(node, silenceMs, (connection) => log('silent', { peer: peerIdOf(connection.remotePeer) }))
+  const serve = serveEnrolment({
+    identity: { root: keys.anchor.certificate, ca: keys.ca.certificate, peerId: keys.ca.peerId },
+    anchor: keys.anchor,
+    registry,
+    authority,
+    publisher,
+    passwords: createPasswords(keys.pepper, random),
+    challenges: createChallenges(),
+    attempts,
+    clock,
+    random,
+    log,
+    silenceMs,
+  })
+  const talks = new Set<Promise<void>>()
+  await node.handle(
+    enrolmentProtocol(keys.anchor.network),
+    silence.watch((stream, connection) => {
+      const talk = serve(stream, connection).finally(() => talks.delete(talk))
+      talks.add(talk)
+      return talk
+    }),
+  )
+  const lists = serveLists({ publisher, isDevice: registry.isDevice, log })
+  await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
+  await registry.setAddresses(node.addresses())
+  await registry.audit({ time: clock.now(), event: 'served', subject: keys.ca.peerId, detail: '' })
+
+  const stop = async (): Promise<void> => {
+    silence.stop()
+    await health?.stop()
+    await node.stop()
+    await Promise.allSettled(talks) // one that is being written down is written whole
+    await publisher.stop()
+    await store.close()
+  }
+  undo.move() // from here on all of it is the caller's to stop
+  return {
+    identity: keys,
+    network: keys.anchor.network,
+    peerId: keys.ca.peerId,
+    addresses: reachable(node.addresses()),
+    healthPort: health?.port ?? null,
+    invite: (order) => createInvites({ identity: keys, registry, random }, { ...order, now: clock.now() }),
+    users: () => registry.users(),
+    crl: () => publisher.latest(),
+    revoke: async (target, reason) => {
+      const revoked = await revocations.revoke(target, reason, clock.now())
+      await publisher.refresh()
+      return revoked
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+const startHealthOn = (port: number | undefined, vitals: () => Promise<Vitals>): Promise<Health | null> =>
+  port === undefined ? Promise.resolve(null) : startHealth(port, vitals)

@@ -1,0 +1,78 @@
+import pino from 'pino'
+import { systemClock } from '../../shared/clock.ts'
+import { fault, LanyardError } from '../../shared/errors.ts'
+import { isNetworkName } from '../../shared/invite.ts'
+import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
+import { passphraseFrom } from '../../shared/passphrase.ts'
+import { systemRandom } from '../../shared/random.ts'
+import { MODES, type Mode } from '../modes.ts'
+import { announcementOf, screenOf } from '../operator.ts'
+import { createCaKeys, readCaIdentity } from '../root-key.ts'
+import { type Options, passphraseSources, print } from './command.ts'
+
+export type ServeOptions = Options & {
+  readonly listen?: readonly string[]
+  readonly network?: string
+  readonly mode?: string
+  readonly health?: string
+}
+
+export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4100'
+export const DEFAULT_NETWORK = 'lanyard'
+
+/** Makes the CA when there is none, then serves until it is told to stop. */
+export const serve = async (options: ServeOptions): Promise<void> => {
+  const first = await isFirstStart(options.home)
+  const networkName = options.network ?? DEFAULT_NETWORK
+  if (!isNetworkName(networkName)) throw fault('input-invalid', '--network takes 1 to 64 characters')
+  const mode = options.mode === undefined ? undefined : readMode(options.mode)
+  const passphrase = await passphraseFrom(passphraseSources(options), first ? 'new' : 'open')
+  if (first) {
+    if (options.json !== true) print('Making the root of a new network: a few seconds …')
+    await createCaKeys(options.home, { networkName, passphrase, random: systemRandom, now: systemClock.now() })
+  }
+  const { startCa } = await import('../ca.ts') // with libp2p, which the other commands need not wait for
+  const logger = pino({ name: 'lanyard-ca' }, pino.destination({ dest: 2, sync: true }))
+  const ca = await startCa({
+    home: options.home,
+    passphrase,
+    listen: options.listen ?? [DEFAULT_LISTEN],
+    clock: systemClock,
+    random: systemRandom,
+    ...(mode === undefined ? {} : { mode }),
+    ...(options.health === undefined ? {} : { healthPort: readPort(options.health) }),
+    log: (event, facts) => logger.info(facts, event),
+  })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void ca.stop().then(() => process.exit(0)))
+  }
+  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
+  if (invite === undefined) throw fault('fault', 'no invite was made')
+  const announcement = announcementOf(ca, invite)
+  print(
+    options.json === true
+      ? JSON.stringify(announcement)
+      : await screenOf(announcement, invite, process.stdout.isTTY === true),
+  )
+}
+
+const readPort = (text: string): number => {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw fault('input-invalid', '--health takes a port')
+  return port
+}
+
+const readMode = (text: string): Mode => {
+  const mode = MODES.find((known) => known === text)
+  if (mode === undefined) throw fault('input-invalid', `--mode takes one of ${MODES.join(', ')}`)
+  return mode
+}
+
+const isFirstStart = (home: string): Promise<boolean> =>
+  readCaIdentity(home, systemClock.now()).then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof LanyardError && error.code === 'no-ca') return true
+      throw error
+    },
+  )

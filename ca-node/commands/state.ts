@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { toPem } from '../../shared/certificate/pem.ts'
+import { fault } from '../../shared/errors.ts'
+import { replaceFile } from '../../shared/folder.ts'
+import { sha256 } from '../../shared/ids.ts'
+import { networkCode } from '../../shared/network-code.ts'
+import { reachable } from '../invites.ts'
+import { listPending, readMode } from '../modes.ts'
+import { countAll, listInvites } from '../overview.ts'
+import { table, timeText } from '../tables.ts'
+import { atDesk, type Options, tell } from './command.ts'
+
+/** How it stands, in a screen. */
+export const showStatus = (options: Options): Promise<void> =>
+  atDesk(options, async ({ identity, registry, revocations, database, now }) => {
+    const { anchor, ca } = identity
+    const list = await revocations.latest()
+    const facts = {
+      network: anchor.network,
+      networkName: anchor.name,
+      networkCode: networkCode(sha256(anchor.spki)),
+      peerId: ca.peerId,
+      addresses: reachable(await registry.addresses()),
+      rootExpires: anchor.notAfter,
+      mode: await readMode(database),
+      pending: (await listPending(database)).filter(({ approvedAt }) => approvedAt === null).length,
+      ...(await countAll(database, now)),
+      crl: list === null ? null : { number: list.number, madeAt: list.madeAt, nextUpdate: list.nextUpdate },
+      unsignedRevocations: await revocations.unsigned(),
+    }
+    const rows = [
+      ['network', facts.networkName],
+      ['network code', facts.networkCode],
+      ['PeerId', facts.peerId],
+      ...facts.addresses.map((address, at) => [at === 0 ? 'addresses' : '', address]),
+      ['root until', timeText(facts.rootExpires)],
+      ['users', `${facts.users}${facts.disabled > 0 ? `, ${facts.disabled} disabled` : ''}`],
+      ['devices', `${facts.devices}${facts.revoked > 0 ? `, and ${facts.revoked} revoked` : ''}`],
+      ['certificates', `${facts.certificates} good now`],
+      ['invites', `${facts.openInvites} open`],
+      ['without an invite', MODE_WORDS[facts.mode]],
+      ...(facts.pending > 0 ? [['', `${facts.pending} wait for your word: npm run ca -- pending`]] : []),
+      ['revocation list', list === null ? 'none yet' : `${list.number}, made ${timeText(list.madeAt)}`],
+      ['', list === null ? '' : `good until ${timeText(list.nextUpdate)}${list.nextUpdate <= now ? ': STALE' : ''}`],
+      ...(facts.unsignedRevocations ? [['', 'revocations wait for a signature: npm run ca']] : []),
+      ['audit', `${facts.auditRows} rows`],
+    ]
+    tell(options, facts, table(rows))
+  })
+
+const MODE_WORDS = {
+  invite: 'nobody may join',
+  open: 'everybody may join',
+  approval: 'whom you approve may join',
+} as const
+
+export const showInvites = (options: Options): Promise<void> =>
+  atDesk(options, async ({ database, now }) => {
+    const invites = await listInvites(database, now)
+    const rows = invites.map(({ id, state, expires, usedBy }) => [id, state, timeText(expires), usedBy ?? ''])
+    const text = table([['INVITE', 'STATE', 'GOOD UNTIL (UTC)', 'USED BY'], ...rows])
+    tell(options, { invites }, invites.length === 0 ? 'No invite has been made yet.' : text)
+  })
+
+/** Root, CA certificate and revocation list, as files that openssl reads. */
+export const exportPapers = (options: Options & { readonly out: string; readonly der?: boolean }): Promise<void> =>
+  atDesk(options, async ({ identity, revocations }) => {
+    const list = await revocations.latest()
+    if (list === null) throw fault('not-served', 'so there is no revocation list yet')
+    const papers = [
+      ['root', 'CERTIFICATE', identity.anchor.certificate],
+      ['ca', 'CERTIFICATE', identity.ca.certificate],
+      ['crl', 'X509 CRL', list.der],
+    ] as const
+    await mkdir(options.out, { recursive: true })
+    const files: string[] = []
+    for (const [name, label, der] of papers) {
+      const path = join(options.out, `${name}.${options.der === true ? 'der' : 'pem'}`)
+      await replaceFile(path, options.der === true ? der : toPem(label, der))
+      files.push(path)
+    }
+    tell(options, { files, crl: list.number }, files.join('\n'))
+  })

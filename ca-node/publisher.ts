@@ -1,0 +1,79 @@
+import type { Clock } from '../shared/clock.ts'
+import { refusalOf } from '../shared/errors.ts'
+import { CRL_CHECK_MS, REVOCATION_POLL_MS } from '../shared/limits.ts'
+import { type CrlSigner, checkClock, type Revocations, type SignedCrl } from './revocations.ts'
+
+export type PublisherParts = {
+  readonly revocations: Pick<Revocations, 'due' | 'latest' | 'publish' | 'unsigned'>
+  readonly sign: CrlSigner
+  readonly clock: Clock
+  readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
+}
+
+/** Keeps the revocation list fresh while the CA serves. */
+export type Publisher = {
+  /** The newest list. */
+  latest(): SignedCrl
+  /** Makes a list now if one is due; what was revoked before the call stands in it. */
+  refresh(): Promise<SignedCrl>
+  /** Called when there is a newer list. @returns a function that ends the calls */
+  onNewer(listener: () => void): () => void
+  stop(): Promise<void>
+}
+
+/**
+ * A list at the start if one is due, then at each revocation, by whichever process it was written down, and once a day.
+ * @throws LanyardError `clock-behind`, `storage-failed`
+ */
+export const startPublisher = async ({ revocations, sign, clock, log }: PublisherParts): Promise<Publisher> => {
+  const before = await revocations.latest()
+  if (before !== null) checkClock(before, clock.now())
+  let newest = before ?? (await revocations.publish(sign, clock.now()))
+  const listeners = new Set<() => void>()
+
+  const look = async (): Promise<void> => {
+    const now = clock.now()
+    const { number } = newest
+    if (await revocations.due(now)) {
+      newest = await revocations.publish(sign, now)
+      log('crl', { number: newest.number })
+    } else {
+      // Another process that serves the same database may have been faster.
+      const last = await revocations.latest()
+      if (last !== null && last.number > newest.number) newest = last
+    }
+    if (newest.number > number) for (const listener of listeners) listener()
+  }
+  // One look at a time: each goes behind those before it.
+  let line: Promise<void> = Promise.resolve()
+  const inTurn = (job: () => Promise<void>): Promise<void> => {
+    const turn = line.then(job)
+    line = turn.catch((error: unknown) => {
+      const { code, detail } = refusalOf(error)
+      log('crl-failed', { reason: code, detail })
+    })
+    return turn
+  }
+  const refresh = (): Promise<SignedCrl> => inTurn(look).then(() => newest)
+  const quietly = (job: () => Promise<void>) => (): void => void inTurn(job).catch(() => undefined) // it is in the log
+  await refresh()
+
+  const lookIfRevoked = async (): Promise<void> => {
+    if (await revocations.unsigned()) await look()
+  }
+  const poll = setInterval(quietly(lookIfRevoked), REVOCATION_POLL_MS)
+  const daily = setInterval(quietly(look), CRL_CHECK_MS)
+  return {
+    latest: () => newest,
+    refresh,
+    onNewer: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    stop: async () => {
+      clearInterval(poll)
+      clearInterval(daily)
+      await line
+    },
+  }
+}

@@ -1,0 +1,148 @@
+import type { Refusal } from '../shared/errors.ts'
+import type { PeerId, UserName } from '../shared/ids.ts'
+import type { DirectoryEntry } from '../shared/wire/enrolment.ts'
+import { type Applicant, admit, check, type Newcomer } from './admission.ts'
+import { type Audited, writeAudit } from './audit.ts'
+import type { Database } from './database.ts'
+import { ask } from './modes.ts'
+
+export type ListedUser = {
+  readonly name: string
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAt: number
+  readonly disabled: boolean
+  readonly devices: readonly {
+    readonly peerId: string
+    readonly certificateExpires: number
+    readonly revoked: boolean
+  }[]
+}
+
+/** What the CA has written down. All times are milliseconds since the Unix epoch. */
+export type Registry = {
+  /** Null, or why this one could not be written now: `token-…`, `name-…`, `already-enrolled`, … Cheap, and no promise. */
+  check(applicant: Applicant, now: number): Promise<Refusal | null>
+  /** The password of a user, as it was hashed; null when there is no such user. */
+  passwordHash(user: UserName): Promise<string | null>
+  /** Writes down another one (PHC string), and that it was. */
+  setPassword(user: string, passwordHash: string, now: number): Promise<void>
+  /** User, device, certificate, spent token and audit row in one transaction; or the refusals of `check`, and nothing. */
+  enrol(newcomer: Newcomer, now: number): Promise<Refusal | null>
+  /** Null when the request waits for the operator now, or waited already; `busy` when too many do. */
+  askApproval(applicant: Applicant, now: number): Promise<Refusal | null>
+  addInvites(tokenHashes: readonly Uint8Array[], expires: number, now: number): Promise<void>
+  /** Each device with a certificate that is still valid, the newest first, up to `maxBytes` of them. */
+  directory(maxBytes: number, now: number): Promise<DirectoryEntry[]>
+  users(): Promise<ListedUser[]>
+  /** Whether a device with this PeerId was enrolled here. */
+  isDevice(peer: PeerId): Promise<boolean>
+  /** Where the CA listened when it last served. */
+  addresses(): Promise<string[]>
+  setAddresses(addresses: readonly string[]): Promise<void>
+  audit(row: Audited): Promise<void>
+}
+
+const ENTRY_OVERHEAD_BYTES = 40 // names and heads of the CBOR around one entry
+
+export const createRegistry = (database: Database): Registry => ({
+  check: (applicant, now) => check(database, applicant, now),
+
+  passwordHash: async (user) => {
+    const row = await database.selectFrom('users').select('password_hash').where('name', '=', user).executeTakeFirst()
+    return row?.password_hash ?? null
+  },
+
+  setPassword: (user, passwordHash, now) =>
+    database.transaction().execute(async (transaction) => {
+      await transaction.updateTable('users').set({ password_hash: passwordHash }).where('name', '=', user).execute()
+      await writeAudit(transaction, { time: now, event: 'password', subject: user, detail: 'by the operator' })
+    }),
+
+  enrol: (newcomer, now) => database.transaction().execute((transaction) => admit(transaction, newcomer, now)),
+
+  askApproval: ({ user, peerId }, now) =>
+    database.transaction().execute((transaction) => ask(transaction, user, peerId, now)),
+
+  addInvites: (tokenHashes, expires, now) =>
+    database.transaction().execute(async (transaction) => {
+      for (const hash of tokenHashes) {
+        await transaction
+          .insertInto('invites')
+          .values({ token_hash: hash, created_at: now, expires_at: expires, used_at: null, used_by: null })
+          .execute()
+      }
+      const detail = `until ${new Date(expires).toISOString()}`
+      await writeAudit(transaction, { time: now, event: 'invited', subject: String(tokenHashes.length), detail })
+    }),
+
+  directory: async (maxBytes, now) => {
+    const found: DirectoryEntry[] = []
+    let size = 0
+    const rows = await database
+      .selectFrom('certificates')
+      .innerJoin('devices', 'devices.id', 'certificates.device_id')
+      .select(['der', 'device_id', 'addresses'])
+      .where('not_after', '>', now)
+      .where('revoked_at', 'is', null)
+      .orderBy('issued_at', 'desc')
+      .execute()
+    const seen = new Set<number>()
+    for (const { der, device_id, addresses } of rows) {
+      if (seen.has(device_id)) continue
+      seen.add(device_id)
+      size += der.byteLength + Buffer.byteLength(addresses) + ENTRY_OVERHEAD_BYTES
+      if (size > maxBytes) break
+      found.push({ certificate: der, addresses: JSON.parse(addresses) })
+    }
+    return found
+  },
+
+  isDevice: async (peer) =>
+    (await database.selectFrom('devices').select('id').where('peer_id', '=', peer).executeTakeFirst()) !== undefined,
+
+  users: async () => {
+    const rows = await database
+      .selectFrom('users')
+      .innerJoin('devices', 'devices.user_id', 'users.id')
+      .innerJoin('certificates', 'certificates.device_id', 'devices.id')
+      .select(({ fn }) => [
+        'users.name as name',
+        'users.created_at as createdAt',
+        'users.disabled_at as disabledAt',
+        'devices.revoked_at as revokedAt',
+        'devices.peer_id as peerId',
+        fn.max('certificates.not_after').as('certificateExpires'),
+      ])
+      .groupBy(['users.id', 'devices.id'])
+      .orderBy('users.name')
+      .execute()
+    const users = Map.groupBy(rows, (row) => row.name)
+    return [...users].map(([name, devices]) => ({
+      name,
+      createdAt: devices[0]?.createdAt ?? 0,
+      disabled: typeof devices[0]?.disabledAt === 'number',
+      devices: devices.map(({ peerId, certificateExpires, revokedAt }) => ({
+        peerId,
+        certificateExpires,
+        revoked: revokedAt !== null,
+      })),
+    }))
+  },
+
+  addresses: async () => {
+    const rows = await database.selectFrom('addresses').select('address').orderBy('position').execute()
+    return rows.map(({ address }) => address)
+  },
+
+  setAddresses: (addresses) =>
+    database.transaction().execute(async (transaction) => {
+      await transaction.deleteFrom('addresses').execute()
+      for (const [position, address] of addresses.entries()) {
+        await transaction.insertInto('addresses').values({ position, address }).execute()
+      }
+    }),
+
+  audit: async (row) => {
+    await database.transaction().execute((transaction) => writeAudit(transaction, row))
+  },
+})

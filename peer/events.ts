@@ -1,0 +1,55 @@
+import type { Refusal } from '../shared/errors.ts'
+import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
+import type { Message } from './rooms/inbox.ts'
+
+/** What a running peer tells: the screen, the command line and bots live on these. */
+export type PeerEvent =
+  /** A message of somebody else can be read. */
+  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'session'; readonly change: 'began' | 'ended'; readonly user: UserName; readonly device: PeerId }
+  /** A connection came to nothing, and why. */
+  | { readonly kind: 'refused'; readonly device: PeerId; readonly refusal: Refusal }
+  /** The CA has been reached. */
+  | { readonly kind: 'ca-sighted' }
+  /** We have a new certificate; `until`: its end, milliseconds since the epoch. */
+  | { readonly kind: 'renewed'; readonly until: number }
+  /** A newer revocation list is in force; `cut`: whose sessions it ended. */
+  | { readonly kind: 'revocations'; readonly number: number; readonly cut: readonly UserName[]; readonly self: boolean }
+  /** A member, or somebody in a member's name, sent what must not be; it was not taken. */
+  | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
+  /** More of our own records are held by a device. */
+  | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
+  | { readonly kind: 'file'; readonly progress: FileProgress }
+
+export type FileProgress = {
+  readonly id: RecordHash
+  readonly name: string
+  readonly state: 'waiting' | 'fetching' | 'serving' | 'served' | 'whole' | 'failed'
+  /** Bytes that are here and checked (or, when serving, sent), of `size`. */
+  readonly bytes: number
+  readonly size: number
+  /** Of a whole file: where it is. */
+  readonly path?: string
+  readonly refusal?: Refusal
+  /** When serving or served: to whom. */
+  readonly device?: PeerId
+}
+
+export type Events = {
+  emit(event: PeerEvent): void
+  /** @returns a function that ends the listening */
+  on(listener: (event: PeerEvent) => void): () => void
+}
+
+export const createEvents = (): Events => {
+  const listeners = new Set<(event: PeerEvent) => void>()
+  return {
+    emit: (event) => {
+      for (const listener of listeners) listener(event)
+    },
+    on: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

@@ -1,0 +1,249 @@
+import type { Clock } from '../../shared/clock.ts'
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import {
+  type Epoch,
+  fromHex,
+  type Incarnation,
+  type NetworkId,
+  type PeerId,
+  type RoomId,
+  sha256,
+  toEpoch,
+} from '../../shared/ids.ts'
+import { BOXES_PER_RECORD, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
+import type { Random } from '../../shared/random.ts'
+import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
+import type { RecordHeader } from '../../shared/wire/record.ts'
+import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
+import type { LogId } from '../store/records.ts'
+import { type BoxContext, openBox, SUITE, sealBox } from './boxes.ts'
+import type { Prekey } from './prekeys.ts'
+import {
+  commitmentOf,
+  messageCommitmentOf,
+  openMessage,
+  type SenderKeyContext,
+  sealMessage,
+  skipTo,
+  startChain,
+  stepChain,
+} from './sender-key.ts'
+
+/** A device that is to read what we send, with its newest prekey. */
+export type Recipient = { readonly peer: PeerId; readonly prekey: Pick<Prekey, 'id' | 'suite' | 'publicKey'> }
+
+/** A sender key that is new, or new for some: its boxes are to be published before the next message. */
+export type Preparation = {
+  readonly key: OwnSenderKey
+  readonly rotated: boolean
+  readonly bodies: readonly SenderKeyBody[]
+  readonly added: readonly PeerId[]
+}
+
+export type Sealed = {
+  readonly header: NonNullable<RecordHeader['key']>
+  readonly body: Uint8Array
+  readonly messageKey: Uint8Array
+  /** The sender key after this message, to be stored with the record. */
+  readonly next: OwnSenderKey
+}
+
+export type Opened = { readonly plaintext: Uint8Array; readonly messageKey: Uint8Array }
+
+/** Sender keys behind one small interface: who may read is decided elsewhere, and handed in. */
+export type Group = {
+  /** What must be published before the next send to these recipients; null when the present key does. */
+  prepare(room: RoomId, recipients: readonly Recipient[], options?: { rekey?: boolean }): Promise<Preparation | null>
+  /** Whether the present key has come to its end by age or by use, or there is none. */
+  due(room: RoomId): boolean
+  /** Takes a prepared key into use; within the transaction that stores its bodies. */
+  use(preparation: Preparation): void
+  /** Seals one message under the present key, whose index it uses up. */
+  seal(room: RoomId, plaintext: Uint8Array): Sealed
+  /** Notes that an index is used; within the transaction that stores its record. */
+  used(sealed: Sealed): void
+  /** Forgets what is only in memory, after a transaction that failed. */
+  forget(): void
+  /** Opens our box of another device's sender key, and checks it against the commitment; `key-missing` is nobody's fault. */
+  accept(log: LogId, body: SenderKeyBody): Promise<'accepted' | 'not-for-us' | Refusal>
+  /** Opens a message by the ratchet; `key-missing` when its sender key is not here, or it is behind. */
+  open(log: LogId, key: NonNullable<RecordHeader['key']>, body: Uint8Array): Opened | Refusal
+  /** Opens a message by a key that another member gave. */
+  openWith(
+    log: LogId,
+    key: NonNullable<RecordHeader['key']>,
+    body: Uint8Array,
+    messageKey: Uint8Array,
+  ): Opened | Refusal
+  /** Writes how far the ratchets have gone; within the transaction that stores what they opened. */
+  flush(): void
+}
+
+export type GroupParts = {
+  readonly network: NetworkId
+  readonly self: PeerId
+  readonly incarnation: Incarnation
+  readonly keys: KeyStore
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export const createGroup = (parts: GroupParts): Group => {
+  const { keys, self, incarnation } = parts
+  const own = new Map<RoomId, OwnSenderKey>()
+  const chains = new Map<string, ReaderChain>()
+  const moved = new Set<string>()
+
+  const current = (room: RoomId): OwnSenderKey | null => {
+    const known = own.get(room) ?? keys.own(room)
+    if (known !== null) own.set(room, known)
+    return known
+  }
+  const contextOf = (room: RoomId, epoch: Epoch) => ({ room, author: self, incarnation, epoch })
+
+  const prepare: Group['prepare'] = async (room, recipients, options) => {
+    const readable = recipients.filter(({ prekey }) => prekey.suite === SUITE)
+    const present = current(room)
+    const sealedTo = present === null ? [] : keys.recipients(room, present.epoch)
+    const wanted = new Set(readable.map(({ peer }) => peer))
+    const due =
+      present === null || options?.rekey === true || spent(present) || sealedTo.some((peer) => !wanted.has(peer)) // somebody who holds the key is no longer to read
+    const key = due ? freshKey(room, present) : present
+    const missing = due ? readable : readable.filter(({ peer }) => !sealedTo.includes(peer))
+    if (!due && missing.length === 0) return null
+
+    const context = contextOf(room, key.epoch)
+    const sealed = await Promise.all(missing.map((recipient) => boxFor(recipient, context, key.secret)))
+    // A prekey that can't be sealed to keeps nobody else from reading; its owner asks the key service.
+    const boxes = sealed.flatMap((box) => (isRefusal(box) ? [] : [box]))
+    const members = membersHash(readable.map(({ peer }) => peer))
+    const commitment = commitmentOf(key.secret, context)
+    const bodies = slices(boxes, BOXES_PER_RECORD).map((some) => ({
+      epoch: key.epoch,
+      members,
+      commitment,
+      boxes: some,
+    }))
+    return { key, rotated: due, bodies, added: boxes.map(({ to }) => to) }
+  }
+
+  const boxFor = async ({ peer, prekey }: Recipient, context: SenderKeyContext, secret: Uint8Array) => {
+    const info: BoxContext = { network: parts.network, ...context, recipient: peer, prekey: prekey.id }
+    const box = await sealBox(prekey.publicKey, info, secret)
+    return isRefusal(box) ? box : { to: peer, prekey: prekey.id, box }
+  }
+
+  const spent = (key: OwnSenderKey): boolean =>
+    key.nextIndex >= EPOCH_MESSAGES || parts.clock.now() >= key.created + EPOCH_LIFETIME_MS
+
+  const freshKey = (room: RoomId, before: OwnSenderKey | null): OwnSenderKey => {
+    const epoch = toEpoch(before === null ? 0 : before.epoch + 1)
+    const secret = parts.random.bytes(32)
+    const chain = startChain(secret, contextOf(room, epoch))
+    return { room, epoch, nextIndex: chain.index, created: parts.clock.now(), secret, chain: chain.key }
+  }
+
+  const readerChain = (log: LogId, epoch: Epoch): ReaderChain | null => {
+    const name = chainName(log, epoch)
+    const known = chains.get(name) ?? keys.chain(log.room, log.device, log.incarnation, epoch)
+    if (known !== null) chains.set(name, known)
+    return known
+  }
+
+  return {
+    prepare,
+    due: (room) => {
+      const present = current(room)
+      return present === null || spent(present)
+    },
+    use: ({ key, rotated, added }) => {
+      if (rotated) keys.setOwn(key)
+      keys.addRecipients(key.room, key.epoch, added)
+      if (rotated) own.set(key.room, key)
+    },
+    seal: (room, plaintext) => {
+      const present = current(room)
+      if (present === null) throw new Error('seal before prepare')
+      const { next, messageKey } = stepChain({ index: present.nextIndex, key: present.chain })
+      const after = { ...present, nextIndex: next.index, chain: next.key }
+      own.set(room, after)
+      return {
+        header: { epoch: present.epoch, index: present.nextIndex, commitment: messageCommitmentOf(messageKey) },
+        body: sealMessage(messageKey, plaintext, fromHex(room)),
+        messageKey,
+        next: after,
+      }
+    },
+    used: ({ next }) => keys.advanceOwn(next),
+    forget: () => {
+      own.clear()
+      chains.clear()
+      moved.clear()
+    },
+    accept: async (log, body) => {
+      const epoch = toEpoch(body.epoch)
+      const mine = body.boxes.find(({ to }) => to === self)
+      if (mine === undefined) return 'not-for-us'
+      if (readerChain(log, epoch) !== null) return 'accepted'
+      const prekey = keys.prekey(mine.prekey)
+      if (prekey === null) return refuse('key-missing', 'sealed to a prekey that is erased')
+      const context = { room: log.room, author: log.device, incarnation: log.incarnation, epoch }
+      const box: BoxContext = { network: parts.network, ...context, recipient: self, prekey: mine.prekey }
+      const secret = await openBox(prekey.secret, box, mine.box)
+      if (isRefusal(secret)) return secret
+      if (Buffer.compare(commitmentOf(secret, context), body.commitment) !== 0) {
+        return refuse('box-wrong', 'another secret than the one committed to')
+      }
+      const start = startChain(secret, context)
+      const chain = { room: log.room, device: log.device, incarnation: log.incarnation, epoch }
+      chains.set(chainName(log, epoch), { ...chain, nextIndex: start.index, chain: start.key })
+      moved.add(chainName(log, epoch))
+      return 'accepted'
+    },
+    open: (log, key, body) => {
+      const epoch = toEpoch(key.epoch)
+      const chain = readerChain(log, epoch)
+      if (chain === null) return refuse('key-missing')
+      const skipped = skipTo({ index: chain.nextIndex, key: chain.chain }, key.index)
+      if (isRefusal(skipped)) return skipped
+      const messageKey = skipped.keys.at(-1)?.messageKey
+      if (messageKey === undefined) return refuse('key-missing')
+      const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
+      if (isRefusal(plaintext)) return plaintext
+      const name = chainName(log, epoch)
+      chains.set(name, { ...chain, nextIndex: skipped.next.index, chain: skipped.next.key })
+      moved.add(name)
+      return { plaintext, messageKey }
+    },
+    openWith: (log, key, body, messageKey) => {
+      const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
+      return isRefusal(plaintext) ? plaintext : { plaintext, messageKey }
+    },
+    flush: () => {
+      for (const name of moved) {
+        const chain = chains.get(name)
+        if (chain !== undefined) keys.setChain(chain)
+      }
+      moved.clear()
+    },
+  }
+}
+
+const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
+
+/** SHA-256 over the sorted PeerIds, each ended by a zero byte. */
+const membersHash = (peers: readonly PeerId[]): Uint8Array =>
+  sha256(
+    new TextEncoder().encode(
+      [...peers]
+        .sort()
+        .map((peer) => `${peer}\0`)
+        .join(''),
+    ),
+  )
+
+/** At least one slice, so that an epoch without another reader is announced too. */
+const slices = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.max(1, Math.ceil(items.length / size)) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  )

@@ -1,0 +1,275 @@
+import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
+import {
+  type CertificateHash,
+  type Incarnation,
+  type PeerId,
+  type RecordHash,
+  type RoomId,
+  toIncarnation,
+} from '../../shared/ids.ts'
+import {
+  FOULS_REMEMBERED,
+  GAP_BYTES_MAX,
+  GAP_RECORDS_MAX,
+  INGEST_SLICE_MS,
+  RECORD_AHEAD_MAX_MS,
+} from '../../shared/limits.ts'
+import { senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
+import { headerCodec } from '../../shared/wire/record.ts'
+import type { Group } from '../group/group.ts'
+import type { Directory } from '../rooms/directory.ts'
+import type { Database } from '../store/database.ts'
+import type { LogId, RecordStore } from '../store/records.ts'
+import { type Log, place } from './log.ts'
+import { createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
+
+/** The way in for every record of others, whether gossip or sync brought it: verify, place, store, open. */
+export type Ingest = {
+  /** Resolves once the record is stored, or with why it is not. `record-gap`: it waits, in memory, for those before it. */
+  take(record: ParsedRecord): Promise<'stored' | Refusal>
+  /** Tries the boxes of a room again whose messages are closed: those that a killed process had stored and not opened. */
+  reopen(room: RoomId): Promise<void>
+  /** Resolves once nothing is being taken in. */
+  idle(): Promise<void>
+}
+
+export type IngestParts = {
+  readonly database: Database
+  readonly records: RecordStore
+  readonly log: Log
+  readonly directory: Directory
+  readonly group: Group
+  /** Whether the device may write this record in its room; the refusal says why not. */
+  readonly mayWrite: (record: ParsedRecord, device: VerifiedDevice) => Refusal | null
+  readonly onOpened: (message: OpenedMessage) => void
+  /** A record waits for earlier ones, or its author is not known yet. */
+  readonly onLack: (room: RoomId, refusal: Refusal) => void
+  /**
+   * What should not happen among honest members: told to the user once, with the author's name where it is proved.
+   * A member who serves the record again is answered, and the user left in peace.
+   */
+  readonly onFoul: (refusal: Refusal, author: VerifiedDevice | null) => void
+  readonly clock: Clock
+  readonly self: PeerId
+}
+
+/** A message that has just become readable. */
+export type OpenedMessage = {
+  readonly hash: RecordHash
+  readonly author: CertificateHash
+  readonly log: LogId
+  /** Milliseconds since the epoch, by the author's hybrid clock. */
+  readonly ms: number
+  readonly plaintext: Uint8Array
+}
+
+type Item = { readonly record: ParsedRecord; readonly outcome: PromiseWithResolvers<'stored' | Refusal> }
+/** A sender-key record's body, and whose it is. */
+type Boxes = {
+  readonly hash: RecordHash
+  readonly sealed: Uint8Array
+  readonly author: VerifiedDevice
+  readonly log: LogId
+}
+type Stored = { readonly record: ParsedRecord; readonly author: VerifiedDevice; readonly log: LogId }
+
+export const createIngest = (parts: IngestParts): Ingest => {
+  const { database, records, log, directory, group } = parts
+  const verify = createRecordVerifier()
+  const waiting = new Map<string, ParsedRecord>()
+  let waitingBytes = 0
+  const told = new Set<string>()
+  let queue: Item[] = []
+  let running: Promise<void> | null = null
+
+  const run = async (): Promise<void> => {
+    await turn() // what one read from the network brought becomes one transaction
+    while (queue.length > 0) {
+      await takeSlice()
+      if (queue.length > 0) await turn()
+    }
+    running = null
+  }
+
+  /** A slice is short, so that typing, gossip and other streams are not held up by a large catch-up. */
+  const takeSlice = async (): Promise<void> => {
+    const stored: Stored[] = []
+    const opened: OpenedMessage[] = []
+    const taken: { readonly item: Item; readonly outcome: 'stored' | Refusal }[] = []
+    try {
+      database.transaction(() => {
+        const until = performance.now() + INGEST_SLICE_MS
+        while (queue.length > taken.length && (taken.length === 0 || performance.now() < until)) {
+          const item = queue[taken.length]
+          if (item !== undefined) taken.push({ item, outcome: accept(item.record, stored, opened) })
+        }
+        group.flush()
+      })
+    } catch (error) {
+      for (const { log: id } of stored) log.reload(id.room)
+      group.forget()
+      for (const item of queue) item.outcome.resolve(refusalOf(error))
+      queue = []
+      parts.onFoul(refusalOf(error), null)
+      return
+    }
+    queue = queue.slice(taken.length)
+    for (const { item, outcome } of taken) item.outcome.resolve(outcome)
+    for (const message of opened) parts.onOpened(message)
+    for (const one of stored) {
+      if (one.record.header.kind !== 'sender-key') continue
+      // What can't be stored now is asked of the key service later.
+      const { record, author, log: id } = one
+      const boxes = { hash: record.hash, sealed: record.wire.body, author, log: id }
+      await acceptKey(boxes).catch((error: unknown) => parts.onFoul(refusalOf(error), null))
+    }
+  }
+
+  const foul = (refusal: Refusal, hash: RecordHash, author: VerifiedDevice | null): Refusal => {
+    const name = `${hash}/${refusal.code}`
+    if (told.has(name)) return refusal
+    told.add(name)
+    if (told.size > FOULS_REMEMBERED) told.delete(told.values().next().value ?? '')
+    parts.onFoul(refusal, author)
+    return refusal
+  }
+
+  /** Verifies one record and stores it with all that waited for it. */
+  const accept = (record: ParsedRecord, stored: Stored[], opened: OpenedMessage[]): 'stored' | Refusal => {
+    const author = authorOf(record)
+    if (isRefusal(author)) {
+      if (author.code === 'certificate-unknown') parts.onLack(record.room, author)
+      else foul(author, record.hash, null)
+      return author
+    }
+    const id: LogId = { room: record.room, device: author.peerId, incarnation: record.incarnation }
+    const head = log.head(id)
+    // Cheap first: a record that we have needs no signature check.
+    const placed = place(record, head, (seq) => records.hashAt(id, seq))
+    if (isRefusal(placed) && placed.code === 'record-replayed') return placed
+    const unproved = verify(record, author)
+    if (unproved !== null) return foul(unproved, record.hash, null)
+    const barred = parts.mayWrite(record, author) ?? inTime(record, author)
+    if (barred !== null) return foul(barred, record.hash, author)
+    if (isRefusal(placed)) {
+      if (placed.code === 'record-gap') {
+        wait(nameOf(id, record.header.seq), record)
+        parts.onLack(record.room, placed)
+        return placed
+      }
+      if (placed.code === 'record-equivocation') records.keepFork(id, record, encodeRecord(record.wire))
+      return foul(placed, record.hash, author)
+    }
+    store(record, author, id, stored, opened)
+    const next = waitingFor(nameOf(id, record.header.seq + 1))
+    // It takes its place in the line, so that a thousand that waited do not hold up everything else.
+    if (next !== null) queue.push({ record: next, outcome: Promise.withResolvers() })
+    return 'stored'
+  }
+
+  /** An expired device writes no more, whoever relays it. And hybrid clocks follow the latest record: one from the year 9999 would drag everybody's along. */
+  const inTime = ({ header }: ParsedRecord, author: VerifiedDevice): Refusal | null => {
+    if (header.time[0] > author.notAfter + RECORD_AHEAD_MAX_MS) return refuse('certificate-expired', author.user)
+    return header.time[0] > parts.clock.now() + RECORD_AHEAD_MAX_MS
+      ? refuse('record-from-future', new Date(Math.min(header.time[0], DATE_MAX_MS)).toISOString())
+      : null
+  }
+
+  const wait = (name: string, record: ParsedRecord): void => {
+    if (waiting.has(name) || waiting.size >= GAP_RECORDS_MAX) return
+    if (waitingBytes + sizeOf(record) > GAP_BYTES_MAX) return
+    waitingBytes += sizeOf(record)
+    waiting.set(name, record)
+  }
+  const waitingFor = (name: string): ParsedRecord | null => {
+    const record = waiting.get(name)
+    if (record === undefined) return null
+    waiting.delete(name)
+    waitingBytes -= sizeOf(record)
+    return record
+  }
+
+  const authorOf = (record: ParsedRecord): VerifiedDevice | Refusal => {
+    if ((record.header.kind === 'device') !== (record.room === directory.room)) return refuse('record-wrong-room')
+    if (record.header.kind === 'device') return directory.authorOf(record)
+    return directory.resolve(record.author) ?? refuse('certificate-unknown', record.author)
+  }
+
+  const store = (
+    record: ParsedRecord,
+    author: VerifiedDevice,
+    id: LogId,
+    stored: Stored[],
+    opened: OpenedMessage[],
+  ): void => {
+    const { key } = record.header
+    const message = key === undefined ? null : group.open(id, key, record.wire.body)
+    const readable = message !== null && !isRefusal(message) ? message : null
+    records.append(id, record, readable?.messageKey ?? null)
+    log.advance(id, { seq: record.header.seq, hash: record.hash })
+    if (record.header.kind === 'device') directory.learn(record, author)
+    stored.push({ record, author, log: id })
+    if (readable !== null) {
+      const { hash, header } = record
+      opened.push({ hash, author: author.hash, log: id, ms: header.time[0], plaintext: readable.plaintext })
+    }
+    if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
+  }
+
+  /** Opens our box in a sender-key record, and with it the messages that waited for it. */
+  const acceptKey = async ({ hash, sealed, author, log: id }: Boxes): Promise<void> => {
+    const body = senderKeyBodyCodec.decode(sealed)
+    const verdict = isRefusal(body) ? body : await group.accept(id, body)
+    if (isRefusal(verdict) && verdict.code !== 'key-missing') foul(verdict, hash, author)
+    if (isRefusal(verdict) || verdict === 'not-for-us' || isRefusal(body)) return
+    const opened: OpenedMessage[] = []
+    database.transaction(() => {
+      for (const locked of records.lockedOf(id)) {
+        const header = headerCodec.decode(locked.header)
+        if (isRefusal(header) || header.key === undefined || header.key.epoch !== body.epoch) continue
+        const message = group.open(id, header.key, locked.body)
+        if (isRefusal(message)) {
+          if (message.code !== 'key-missing') foul(message, locked.hash, author)
+          continue
+        }
+        records.setKey(locked.hash, message.messageKey)
+        opened.push({ hash: locked.hash, author: author.hash, log: id, ms: locked.ms, plaintext: message.plaintext })
+      }
+      group.flush()
+    })
+    for (const message of opened) parts.onOpened(message)
+  }
+
+  return {
+    take: (record) => {
+      const outcome = Promise.withResolvers<'stored' | Refusal>()
+      queue.push({ record, outcome })
+      running ??= run()
+      return outcome.promise
+    },
+    reopen: async (room) => {
+      if (!records.hasLocked(room)) return
+      for (const { hash, author: certificate, header: bytes, body: sealed } of records.ofKind(room, 'sender-key')) {
+        const author = directory.resolve(certificate)
+        const header = headerCodec.decode(bytes)
+        if (author === null || isRefusal(header) || author.peerId === parts.self) continue
+        const id = { room, device: author.peerId, incarnation: toIncarnation(header.inc) }
+        await acceptKey({ hash, sealed, author, log: id })
+      }
+    },
+    idle: async () => {
+      while (running !== null) await running
+    },
+  }
+}
+
+/** After what the network has brought by now, and before the next wait for more. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const nameOf = (log: { room: RoomId; device: PeerId; incarnation: Incarnation }, seq: number): string =>
+  `${log.room}/${log.device}/${log.incarnation}/${seq}`
+
+const sizeOf = ({ wire }: ParsedRecord): number => wire.header.byteLength + wire.body.byteLength
+const DATE_MAX_MS = 8.64e15 // ECMA-262 §21.4.1.1

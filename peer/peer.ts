@@ -1,0 +1,405 @@
+import type { KeyObject } from 'node:crypto'
+import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
+import type { Clock } from '../shared/clock.ts'
+import { isRefusal, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
+import { type PeerId, type RecordHash, type RoomId, roomIdOf } from '../shared/ids.ts'
+import { ADDRESSES_MAX } from '../shared/limits.ts'
+import { addressesOf } from '../shared/network/addresses.ts'
+import { createGossip } from '../shared/network/gossip.ts'
+import { type Connection, createNode } from '../shared/network/node.ts'
+import { peerIdOf } from '../shared/network/peer-id.ts'
+import type { Random } from '../shared/random.ts'
+import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
+import { headerCodec } from '../shared/wire/record.ts'
+import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
+import { fetchFile } from './files/fetch.ts'
+import { startServing } from './files/serve.ts'
+import { createShelf, type Shelf } from './files/shelf.ts'
+import { createGroup } from './group/group.ts'
+import { startKeyService } from './group/key-service.ts'
+import { createOwnPrekeys } from './group/own-prekeys.ts'
+import { type CaContact, type Renewal, startRenewal } from './identity/renew.ts'
+import { createAuthor } from './log/author.ts'
+import { startCatchUp } from './log/catch-up.ts'
+import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
+import { createIngest, type OpenedMessage } from './log/ingest.ts'
+import { createLog } from './log/log.ts'
+import { type ParsedRecord, parseRecord } from './log/record.ts'
+import { startSync } from './log/sync-handler.ts'
+import { startCaLink } from './network/ca-link.ts'
+import { type Sighting, startDiscovery } from './network/discovery.ts'
+import { startHellos } from './network/hello-handler.ts'
+import { startRevocationExchange } from './network/revocation-handler.ts'
+import { openRevocations, type Revocations } from './network/revocations.ts'
+import { createSessions } from './network/sessions.ts'
+import { createCompose } from './rooms/compose.ts'
+import { createDelivery } from './rooms/delivery.ts'
+import { createDirectory } from './rooms/directory.ts'
+import { createInbox, type Message } from './rooms/inbox.ts'
+import { type ListedUser, listUsers } from './rooms/listing.ts'
+import { startOwnEntry } from './rooms/own-entry.ts'
+import { openStores } from './store/stores.ts'
+
+/** A device on the network: what the command line, the screen and bots work with. */
+export type Peer = AsyncDisposable & {
+  readonly self: VerifiedDevice
+  readonly network: { readonly id: string; readonly name: string }
+  /** The room that everybody is in. */
+  readonly general: RoomId
+  /** Multiaddrs that others reach us at. */
+  addresses(): string[]
+  /**
+   * Says a text in a room. Resolves once it is stored; it reaches the others when they are there.
+   * @param text at most 16 KiB of UTF-8
+   * @throws LanyardError `message-too-long`, `storage-failed`
+   */
+  say(room: RoomId, text: string): Promise<RecordHash>
+  /** The newest messages, oldest first. */
+  history(room: RoomId, limit: number): Message[]
+  /** All users of the network, present or not. */
+  users(): ListedUser[]
+  /** How many other devices are known to hold a message of ours. */
+  deliveredTo(id: RecordHash): number
+  /**
+   * Offers a file in a room; it is served from where it is.
+   * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
+   */
+  sendFile(room: RoomId, path: string): Promise<RecordHash>
+  /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
+  fetchFile(id: RecordHash): Refusal | null
+  /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
+  rekey(room: RoomId): Promise<void>
+  /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
+  renewIfDue(): Promise<void>
+  /** What is known about reaching each peer, with the reason when it is not reached. */
+  sightings(): readonly Sighting[]
+  /** Connects to a peer at its multiaddrs, now and again until there is a session. */
+  meet(peer: PeerId, addresses: readonly string[]): void
+  /** Returns a function that ends the listening. */
+  on(listener: (event: PeerEvent) => void): () => void
+  /** Ends all work in good order; the second call waits for the first. */
+  stop(): Promise<void>
+}
+
+/** What a device is made of; `main.ts` puts it together, and tests put together others. */
+export type PeerParts = {
+  readonly key: KeyObject
+  readonly anchor: TrustAnchor
+  /** Our own certificate, verified for our key. */
+  readonly self: VerifiedDevice
+  /** 32 bytes that seal the database's columns. */
+  readonly storeKey: Uint8Array
+  readonly databasePath: string
+  /** Where fetched files go; made when the first one comes. */
+  readonly downloads: string
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** Whether to announce ourselves, and look for others, by multicast. */
+  readonly mdns: boolean
+  /** The CA, if it is to be looked for: for revocation lists, and to renew our certificate, which is then handed to `store`. */
+  readonly ca?: { readonly contact: CaContact; readonly store: (certificate: Uint8Array) => Promise<void> }
+  readonly clock: Clock
+  readonly random: Random
+  /** Milliseconds that a new connection has for its hello; HELLO_TIMEOUT_MS unless told otherwise. */
+  readonly helloTimeoutMs?: number
+}
+
+/**
+ * Starts a device: opens its store, listens, finds the others.
+ * @throws LanyardError `address-in-use`, `storage-failed`, `profile-damaged`
+ */
+export const createPeer = async (parts: PeerParts): Promise<Peer> => {
+  const { anchor, clock, random, key, ca } = parts
+  let self = parts.self
+  const network = anchor.network
+  const general = roomIdOf(network, 'general')
+
+  const stores = openStores(parts.databasePath, parts.storeKey, random)
+  const { database, records, keys, certificates, addresses, incarnation } = stores
+
+  const events = createEvents()
+  const log = createLog(records)
+  const sessions = createSessions(self.peerId)
+  const revocations: Revocations = await openRevocations({
+    anchor,
+    store: stores.revocationList,
+    clock,
+    onNewer: ({ number }) => {
+      directory.forget()
+      const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
+      events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
+    },
+    onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
+  })
+  const directory = createDirectory({
+    anchor,
+    certificates,
+    clock,
+    self: self.peerId,
+    revoked: (serial) => revocations.has(serial),
+  })
+  const group = createGroup({ network, self: self.peerId, incarnation, keys, clock, random })
+  const inbox = createInbox({ records, directory, group, self: self.peerId })
+  const delivery = createDelivery(self.peerId, incarnation)
+  const rooms: readonly RoomId[] = [directory.room, general]
+  directory.add(self)
+
+  // Everybody with a valid certificate is in #general, and in the directory.
+  const knownRoom = (room: RoomId): Refusal | null => (rooms.includes(room) ? null : refuse('not-a-member', room))
+  const onOpened = (opened: OpenedMessage): void => {
+    const message = inbox.opened(opened)
+    if (message === null || message.own) return
+    events.emit({ kind: 'message', message })
+    if (message.content?.kind === 'file') shelf.offered(message)
+  }
+
+  // A revoked device writes no more. What it wrote before stays readable, or nobody could read on behind it.
+  const mayWrite = ({ room, header }: ParsedRecord, device: VerifiedDevice): Refusal | null => {
+    const since = revocations.since(device.serial)
+    return (
+      knownRoom(room) ?? (since !== null && header.time[0] > since ? refuse('certificate-revoked', device.user) : null)
+    )
+  }
+  const onFoul = (refusal: Refusal, peer: PeerId): void =>
+    events.emit({ kind: 'foul', refusal, user: sessions.of(peer)?.device.user ?? null })
+
+  const gossip = createGossip({
+    idOf: gossipIdOf,
+    admitted: async (connection) => (await sessions.awaited(connection)) !== null,
+  })
+  const author = createAuthor({
+    self: () => self,
+    key,
+    incarnation,
+    clock,
+    database,
+    records,
+    log,
+    lastTime: records.lastTime,
+    onSigned: (signed) => {
+      publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
+      // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
+      const asked = new Set(signed.map(({ room }) => room))
+      for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
+    },
+  })
+  const compose = createCompose({ group, author, recipients: () => directory.recipients() })
+  const ingest = createIngest({
+    database,
+    records,
+    log,
+    directory,
+    group,
+    clock,
+    self: self.peerId,
+    mayWrite,
+    onOpened,
+    onLack: (room) => catchUp.lack(room),
+    onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
+  })
+
+  const onProgress = (progress: FileProgress): void => events.emit({ kind: 'file', progress })
+  const shelf: Shelf = createShelf({
+    files: stores.files,
+    inbox,
+    sessions,
+    random,
+    folder: parts.downloads,
+    send: (room, content) => compose.send(room, content),
+    fetch: (wanted, options) =>
+      fetchFile({ node, network, sessions, folder: parts.downloads, onFoul, ...options }, wanted),
+    onProgress,
+  })
+
+  const node = await createNode({
+    key,
+    listen: parts.listen,
+    gossip,
+    ...(parts.mdns ? { serviceTag: serviceTag(network) } : {}),
+  }).catch((error: unknown) => {
+    database.close()
+    throw error
+  })
+  const sync = await startSync({
+    node,
+    network,
+    sessions,
+    log,
+    records,
+    ingest,
+    mayRead: knownRoom,
+    onFoul,
+    onHeads: (peer, room, heads, theyHaveMore) => {
+      if (delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
+      if (theyHaveMore) catchUp.soon(peer, room)
+    },
+  })
+  const keyService = await startKeyService({
+    node,
+    network,
+    sessions,
+    database,
+    records,
+    group,
+    mayRead: knownRoom,
+    onOpened,
+    onFoul,
+  })
+  const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
+  await startServing({
+    node,
+    network,
+    sessions,
+    find: shelf.held,
+    mayRead: knownRoom,
+    onServed: ({ offer }, { device }, bytes, whole) =>
+      onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
+  })
+  const catchUp = startCatchUp({
+    sync,
+    keys: keyService,
+    sessions,
+    rooms: () => rooms,
+    locked: (room) => records.hasLocked(room),
+    random,
+    onFailure: (device, refusal) => events.emit({ kind: 'refused', device, refusal }),
+  })
+  for (const room of rooms) joinGossip({ gossip, network, room, ingest, onFoul })
+
+  const discovery = startDiscovery({ node, sessions, clock, random })
+  await author.resume()
+  for (const room of rooms) await ingest.reopen(room)
+  const ownEntry = await startOwnEntry({
+    self: () => self,
+    directory,
+    prekeys: createOwnPrekeys(keys, clock),
+    author,
+    records,
+    onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
+  })
+  /** Sessions go on under the certificate that they began with; from now on we show the new one. */
+  const takeCertificate = async (certificate: Uint8Array): Promise<void> => {
+    self = orThrow(verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki: self.spki }))
+    directory.add(self)
+    await ca?.store(certificate)
+    await ownEntry.renew()
+    events.emit({ kind: 'renewed', until: self.notAfter })
+  }
+
+  const endHellos = await startHellos({
+    node,
+    anchor,
+    clock,
+    isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
+    revoked: (serial) => revocations.has(serial),
+    ...(parts.helloTimeoutMs === undefined ? {} : { timeoutMs: parts.helloTimeoutMs }),
+    mine: () => ({
+      kind: 'hello',
+      version: PROTOCOL_VERSION,
+      network,
+      certificate: self.certificate,
+      crl: revocations.number(),
+      device: ownEntry.record(),
+      addresses: node.addresses().slice(0, ADDRESSES_MAX),
+    }),
+    admit: (device, connection, theirs) => {
+      directory.add(device)
+      const reachable = addressesOf(device.peerId, theirs.addresses)
+      addresses.remember(device.peerId, reachable, clock.now())
+      discovery.learn(device.peerId, reachable, 'addresses')
+      sessions.admit(device, connection)
+      if (connection.direction === 'outbound') void exchange.begin(connection).catch(() => undefined)
+      const record = parseRecord(theirs.device)
+      if (!isRefusal(record)) void ingest.take(record)
+    },
+    refused: (refusal, connection) => {
+      const device = peerIdOf(connection.remotePeer)
+      sessions.drop(connection)
+      discovery.refused(device, refusal)
+      events.emit({ kind: 'refused', device, refusal })
+    },
+  })
+
+  const ends = [
+    endHellos,
+    node.onDisconnection((connection) => sessions.drop(connection)),
+    sessions.onChange(({ kind, session: { device, connection } }) => {
+      if (kind !== 'began') gossip.disconnect(connection)
+      if (kind !== 'ended') gossip.connect(connection)
+      if (kind !== 'moved') events.emit({ kind: 'session', change: kind, user: device.user, device: device.peerId })
+    }),
+  ]
+  let renewal: Renewal | null = null
+  if (ca !== undefined) {
+    const { contact } = ca
+    const onRefused = (refusal: Refusal): void => events.emit({ kind: 'refused', device: contact.caPeerId, refusal })
+    renewal = startRenewal({
+      node,
+      ca: contact,
+      key,
+      self: () => self,
+      clock,
+      random,
+      onRenewed: takeCertificate,
+      onRefused,
+    })
+    const onSight = (connection: Connection): void => {
+      events.emit({ kind: 'ca-sighted' })
+      void exchange.begin(connection).catch(() => undefined)
+      void renewal?.renewIfDue()
+    }
+    ends.push(renewal.stop, startCaLink({ node, ca: contact, onSight }))
+  }
+  for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
+
+  shelf.resume()
+
+  let stopping: Promise<void> | null = null
+  const stop = async (): Promise<void> => {
+    ownEntry.stop()
+    discovery.stop()
+    await shelf.stop()
+    await author.idle()
+    for (const end of ends) end()
+    catchUp.stop()
+    await node.stop()
+    await ingest.idle()
+    database.close()
+  }
+  const stopOnce = (): Promise<void> => {
+    stopping ??= stop()
+    return stopping
+  }
+
+  return {
+    get self() {
+      return self
+    },
+    network: { id: network, name: anchor.name },
+    general,
+    addresses: () => node.addresses(),
+    say: (room, text) => compose.send(room, { kind: 'text', text }),
+    history: (room, limit) => inbox.history(room, limit),
+    users: () =>
+      listUsers(
+        directory.devices(),
+        self,
+        (peer) => (sessions.of(peer) === undefined ? null : (discovery.sourceOf(peer) ?? 'addresses')),
+        (serial) => revocations.has(serial),
+      ),
+    deliveredTo: (id) => {
+      const record = records.get(id)
+      const header = record === null ? null : headerCodec.decode(record.header)
+      return record === null || header === null || isRefusal(header) ? 0 : delivery.count(record.room, header.seq)
+    },
+    sendFile: (room, path) => shelf.offer(room, path),
+    fetchFile: (id) => shelf.want(id),
+    rekey: (room) => compose.rekey(room),
+    renewIfDue: async () => await renewal?.renewIfDue(),
+    sightings: () => discovery.sightings(),
+    meet: (peer, known) => discovery.learn(peer, known, 'addresses'),
+    on: events.on,
+    stop: stopOnce,
+    [Symbol.asyncDispose]: stopOnce,
+  }
+}

@@ -1,0 +1,80 @@
+import { fault } from '../../shared/errors.ts'
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
+import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
+import type { Group, Recipient } from '../group/group.ts'
+import type { Author } from '../log/author.ts'
+
+export type Compose = {
+  /**
+   * Seals and stores one message; resolves once it is on the disk. Never waits for a peer. Calls keep their order.
+   * @throws LanyardError `message-too-long` or `storage-failed`
+   */
+  send(room: RoomId, content: MessageContent): Promise<RecordHash>
+  /** Makes a new sender key now, whatever the age of the present one. */
+  rekey(room: RoomId): Promise<void>
+}
+
+export type ComposeParts = {
+  readonly group: Group
+  readonly author: Author
+  /** Who is to read what is sent now. */
+  readonly recipients: (room: RoomId) => readonly Recipient[]
+}
+
+export const createCompose = ({ group, author, recipients }: ComposeParts): Compose => {
+  /** The list that the present key was last prepared for: the same list needs no second look. */
+  const prepared = new Map<RoomId, readonly Recipient[]>()
+  let line: Promise<unknown> = Promise.resolve()
+
+  /** One at a time: a key is prepared, published, and only then used. */
+  const inLine = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = line.then(work)
+    line = result.catch(() => undefined)
+    return result
+  }
+  const publishKey = async (room: RoomId, options: { rekey: boolean }): Promise<void> => {
+    const list = recipients(room)
+    const preparation = await group.prepare(room, list, options)
+    if (preparation !== null) {
+      const [first, ...rest] = preparation.bodies
+      const append = (body: typeof first, together?: () => void) =>
+        body === undefined
+          ? Promise.resolve()
+          : author.append({
+              room,
+              kind: 'sender-key',
+              body: senderKeyBodyCodec.encode(body),
+              ...(together === undefined ? {} : { together }),
+            })
+      await Promise.all([append(first, () => group.use(preparation)), ...rest.map((body) => append(body))])
+    }
+    prepared.set(room, list)
+  }
+
+  return {
+    send: async (room, content) => {
+      const plaintext = messageContentCodec.encode(content)
+      if (content.kind === 'text' && Buffer.byteLength(content.text) > MESSAGE_TEXT_MAX_BYTES) {
+        throw fault('message-too-long', `${Buffer.byteLength(content.text)} bytes`)
+      }
+      const { stored } = await inLine(async () => {
+        if (prepared.get(room) !== recipients(room) || group.due(room)) await publishKey(room, { rekey: false })
+        const sealed = group.seal(room, plaintext)
+        // Not awaited inside the line: messages that follow join the same batch.
+        const stored = author.append({
+          room,
+          kind: 'message',
+          body: sealed.body,
+          key: sealed.header,
+          messageKey: sealed.messageKey,
+          together: () => group.used(sealed),
+        })
+        stored.catch(() => group.forget())
+        return { stored }
+      })
+      return await stored
+    },
+    rekey: (room) => inLine(() => publishKey(room, { rekey: true })),
+  }
+}

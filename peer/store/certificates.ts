@@ -1,0 +1,78 @@
+import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
+import type { CertificateHash, PeerId, UserName } from '../../shared/ids.ts'
+import { blob, type Database, integer, text } from './database.ts'
+
+/** One device that was ever seen. */
+export type KnownDevice = {
+  readonly peer: PeerId
+  readonly user: UserName
+  /** Of its newest certificate: serial number, lower-case hex, and end, milliseconds since the epoch. */
+  readonly serial: string
+  readonly notAfter: number
+}
+
+/** The newest prekey of a device. */
+export type KnownPrekey = {
+  readonly peer: PeerId
+  readonly id: Uint8Array
+  readonly suite: number
+  readonly publicKey: Uint8Array
+  /** When it was published, by the record's hybrid clock: that one never goes back, as a device's own may. */
+  readonly published: number
+}
+
+export type CertificateStore = ReturnType<typeof createCertificateStore>
+
+export const createCertificateStore = (database: Database) => {
+  const insert = database.prepare(
+    'INSERT OR IGNORE INTO certificates (hash, peer, user, serial, der, not_before, not_after) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  )
+  const byHash = database.prepare('SELECT der FROM certificates WHERE hash = ?')
+  const devices = database.prepare(
+    // Of bare columns SQLite takes the row that has the maximum.
+    'SELECT peer, user, serial, MAX(not_after) AS not_after FROM certificates GROUP BY peer ORDER BY user, peer',
+  )
+  const setPrekey = database.prepare(
+    `INSERT INTO prekeys (peer, id, suite, public_key, published) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (peer) DO UPDATE SET id = excluded.id, suite = excluded.suite, public_key = excluded.public_key,
+     published = excluded.published WHERE excluded.published > published`,
+  )
+  const prekeys = database.prepare('SELECT * FROM prekeys ORDER BY peer')
+  return {
+    add: (device: VerifiedDevice): void => {
+      insert.run(
+        device.hash,
+        device.peerId,
+        device.user,
+        device.serial,
+        device.certificate,
+        device.notBefore,
+        device.notAfter,
+      )
+    },
+    /** DER of the certificate with this hash. */
+    get: (hash: CertificateHash): Uint8Array | null => {
+      const row = byHash.get(hash)
+      return row === undefined ? null : blob(row.der)
+    },
+    devices: (): KnownDevice[] =>
+      devices.all().map((row) => ({
+        peer: text(row.peer) as PeerId,
+        user: text(row.user) as UserName,
+        serial: text(row.serial),
+        notAfter: integer(row.not_after),
+      })),
+    /** Keeps the prekey if it is newer than the one that is known. */
+    setPrekey: (prekey: KnownPrekey): void => {
+      setPrekey.run(prekey.peer, prekey.id, prekey.suite, prekey.publicKey, prekey.published)
+    },
+    prekeys: (): KnownPrekey[] =>
+      prekeys.all().map((row) => ({
+        peer: text(row.peer) as PeerId,
+        id: blob(row.id),
+        suite: integer(row.suite),
+        publicKey: blob(row.public_key),
+        published: integer(row.published),
+      })),
+  }
+}

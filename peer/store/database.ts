@@ -1,0 +1,182 @@
+import { closeSync, fdatasync, openSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+import { fault } from '../../shared/errors.ts'
+
+/** The one door to node:sqlite in the peer. Everything is synchronous: one writer, short transactions. */
+export type Database = {
+  prepare(sql: string): StatementSync
+  /**
+   * Runs `work` in one transaction; nested calls join the outer one. It outlives a killed process at once, and a power cut
+   * once it is `flushed`: what other members hold too need not wait for that.
+   */
+  transaction<T>(work: () => T): T
+  /**
+   * Resolves once all that was committed before is on the disk: half a millisecond, or twenty on a slow one, in which
+   * the event loop is free. @throws LanyardError `storage-failed`
+   */
+  flushed(): Promise<void>
+  close(): void
+}
+
+/** Bytes of a column. */
+export const blob = (value: unknown): Uint8Array => {
+  if (value instanceof Uint8Array) return value
+  throw fault('storage-failed', 'a column that should hold bytes does not')
+}
+export const text = (value: unknown): string => {
+  if (typeof value === 'string') return value
+  throw fault('storage-failed', 'a column that should hold text does not')
+}
+export const integer = (value: unknown): number => {
+  if (typeof value === 'number') return value
+  throw fault('storage-failed', 'a column that should hold a number does not')
+}
+
+/** @param path of the file, or `:memory:` @throws LanyardError `storage-failed` */
+export const openDatabase = (path: string): Database => {
+  const database = open(path)
+  migrate(database)
+  const log = path === IN_MEMORY ? null : openSync(`${path}-wal`, 'r+')
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  let depth = 0
+
+  return {
+    prepare: (sql) => database.prepare(sql),
+    transaction: (work) => {
+      if (depth > 0) return work()
+      depth++
+      try {
+        begin.run()
+        const result = work()
+        commit.run()
+        return result
+      } catch (cause) {
+        if (database.isTransaction) database.exec('ROLLBACK')
+        throw cause instanceof Error && 'errcode' in cause ? fault('storage-failed', cause.message, cause) : cause
+      } finally {
+        depth--
+      }
+    },
+    flushed: async () => {
+      if (log === null) return
+      await flush(log).catch((cause: unknown) => {
+        throw fault('storage-failed', 'the disk did not take what was written', cause)
+      })
+    },
+    close: () => {
+      database.close()
+      if (log !== null) closeSync(log)
+    },
+  }
+}
+
+const IN_MEMORY = ':memory:'
+
+// SQLite appends what a transaction wrote to its write-ahead log, whole and with checksums (https://sqlite.org/walformat.html).
+// It would wait for the disk itself (`synchronous = FULL`), and hold up everything else for as long.
+const flush = promisify(fdatasync)
+
+/**
+ * Locked for this process alone until it ends, however it ends: two that write one device's log would number two records
+ * alike, and be taken for a forger.
+ */
+const open = (path: string): DatabaseSync => {
+  try {
+    if (path !== IN_MEMORY) closeSync(openSync(path, 'a', 0o600)) // SQLite would make it readable to all; its journals follow it
+    const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS })
+    database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -16000; BEGIN IMMEDIATE; COMMIT`)
+    return database
+  } catch (cause) {
+    const locked = cause instanceof Error && /locked|busy/.test(cause.message)
+    throw fault(locked ? 'profile-in-use' : 'storage-failed', path, cause)
+  }
+}
+
+const BUSY_TIMEOUT_MS = 500 // another lanyard on this home that is about to end
+
+const migrate = (database: DatabaseSync): void => {
+  const version = integer(database.prepare('PRAGMA user_version').get()?.user_version)
+  if (version > MIGRATIONS.length) {
+    throw fault('storage-failed', 'the database was written by a newer lanyard: update lanyard')
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < version) continue
+    database.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`)
+  }
+  // One write with FULL at each start, which makes the log's name in its folder durable too; from here on `flushed` does it.
+  database.exec(`PRAGMA synchronous = FULL; BEGIN IMMEDIATE; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT;
+    PRAGMA synchronous = NORMAL`)
+}
+
+// Never edited once released, only added to. Columns that are called sealed_… are AES-256-GCM under the store key.
+const MIGRATIONS = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+
+  -- Certificates of all devices that were ever seen; records name their author by the hash.
+  CREATE TABLE certificates (
+    hash TEXT PRIMARY KEY, peer TEXT NOT NULL, user TEXT NOT NULL, serial TEXT NOT NULL, der BLOB NOT NULL,
+    not_before INTEGER NOT NULL, not_after INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX certificates_by_peer ON certificates (peer);
+
+  CREATE TABLE revocation_list (one INTEGER PRIMARY KEY CHECK (one = 1), der BLOB NOT NULL) STRICT;
+
+  -- The newest prekey of each device.
+  CREATE TABLE prekeys (
+    peer TEXT PRIMARY KEY, id BLOB NOT NULL, suite INTEGER NOT NULL, public_key BLOB NOT NULL, published INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE own_prekeys (
+    id BLOB PRIMARY KEY, public_key BLOB NOT NULL, sealed_secret BLOB NOT NULL,
+    created INTEGER NOT NULL, rotated INTEGER
+  ) STRICT;
+
+  -- One row a record; 'arrival' is the order in which this device stored them.
+  CREATE TABLE records (
+    arrival INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE, room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL,
+    author TEXT NOT NULL, ms INTEGER NOT NULL, count INTEGER NOT NULL, kind TEXT NOT NULL,
+    header BLOB NOT NULL, signature BLOB, proof BLOB, body BLOB NOT NULL, sealed_key BLOB,
+    UNIQUE (room, device, inc, seq)
+  ) STRICT;
+  CREATE INDEX records_by_time ON records (room, kind, ms, count, hash);
+  CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL;
+  CREATE INDEX records_unsigned ON records (arrival) WHERE signature IS NULL;
+
+  -- Two records with one number: the second is kept here as proof.
+  CREATE TABLE equivocations (
+    hash TEXT PRIMARY KEY, room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL,
+    wire BLOB NOT NULL
+  ) STRICT;
+
+  -- What we seal with: the newest sender key of ours in each room.
+  CREATE TABLE own_sender_keys (
+    room TEXT PRIMARY KEY, epoch INTEGER NOT NULL, next_index INTEGER NOT NULL, created INTEGER NOT NULL,
+    sealed_secret BLOB NOT NULL, sealed_chain BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE own_recipients (
+    room TEXT NOT NULL, epoch INTEGER NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (room, epoch, peer)
+  ) STRICT;
+
+  -- What we open with: how far the ratchet of each sender key has gone.
+  CREATE TABLE chains (
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, epoch INTEGER NOT NULL,
+    next_index INTEGER NOT NULL, sealed_chain BLOB NOT NULL,
+    PRIMARY KEY (room, device, inc, epoch)
+  ) STRICT;
+
+  CREATE TABLE addresses (
+    peer TEXT NOT NULL, address TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (peer, address)
+  ) STRICT;
+
+  -- Files that this device offers, holds, or is fetching, by the message that offered them.
+  CREATE TABLE files (
+    record TEXT PRIMARY KEY, room TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('wanted', 'held')), sealed_path BLOB NOT NULL, encoded BLOB
+  ) STRICT
+  `,
+] as const

@@ -1,0 +1,202 @@
+import { z } from 'zod'
+import { compareTimes, HYBRID_ZERO, type HybridTime } from '../../shared/clock.ts'
+import { bytes, codec } from '../../shared/codec.ts'
+import { isRefusal } from '../../shared/errors.ts'
+import type { CertificateHash, Incarnation, PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
+import { fromHex } from '../../shared/ids.ts'
+import { RECORD_MAX_BYTES } from '../../shared/limits.ts'
+import { RECORD_KINDS, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
+import type { Head } from '../../shared/wire/sync.ts'
+import type { ParsedRecord } from '../log/record.ts'
+import { blob, type Database, integer, text } from './database.ts'
+import type { Sealer } from './sealer.ts'
+
+/** One author's log in one room. */
+export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
+
+/** The newest record of a log. */
+export type LogHead = { readonly seq: number; readonly hash: RecordHash }
+
+/** A record as the inbox wants it. */
+export type StoredRecord = {
+  readonly arrival: number
+  readonly hash: RecordHash
+  readonly room: RoomId
+  readonly device: PeerId
+  readonly kind: RecordKind
+  readonly author: CertificateHash
+  readonly ms: number
+  readonly count: number
+  readonly header: Uint8Array
+  readonly body: Uint8Array
+  /** The message key, when we have it. */
+  readonly key: Uint8Array | null
+}
+
+export type RecordStore = ReturnType<typeof createRecordStore>
+
+const proofCodec = codec<WireRecord['proof']>(
+  z.strictObject({ index: z.int(), size: z.int(), path: z.array(bytes(32)) }),
+  RECORD_MAX_BYTES,
+)
+
+export const createRecordStore = (database: Database, sealer: Sealer) => {
+  const insert = database.prepare(
+    `INSERT INTO records (hash, room, device, inc, seq, author, ms, count, kind, header, signature, proof, body, sealed_key)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  const sign = database.prepare('UPDATE records SET signature = ?, proof = ? WHERE hash = ?')
+  const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ?')
+  const heads = database.prepare(
+    'SELECT device, inc, MAX(seq) AS seq, hash FROM records WHERE room = ? GROUP BY device, inc ORDER BY device, inc',
+  )
+  const range = database.prepare(
+    `SELECT header, signature, proof, body FROM records
+     WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
+  )
+  const unsigned = database.prepare('SELECT hash FROM records WHERE signature IS NULL ORDER BY arrival')
+  const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
+  const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
+  const newest = database.prepare(
+    `SELECT * FROM (SELECT * FROM records WHERE room = ? AND kind = 'message'
+     ORDER BY ms DESC, count DESC, hash DESC LIMIT ?) ORDER BY ms, count, hash`,
+  )
+  const locked = database.prepare(
+    `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND arrival < ?
+     ORDER BY arrival DESC LIMIT ?`,
+  )
+  // One kind at a time, since the index by time begins with room and kind: without it each message reads the whole room.
+  const lastTime = database.prepare(
+    'SELECT ms, count FROM records WHERE room = ? AND kind = ? ORDER BY ms DESC, count DESC LIMIT 1',
+  )
+  const lockedOf = database.prepare(
+    `SELECT * FROM records INDEXED BY records_locked
+     WHERE room = ? AND device = ? AND inc = ? AND kind = 'message' AND sealed_key IS NULL ORDER BY seq`,
+  )
+  const ofKind = database.prepare('SELECT * FROM records WHERE room = ? AND kind = ? ORDER BY arrival')
+  const newestOf = database.prepare(
+    'SELECT * FROM records WHERE room = ? AND device = ? AND inc = ? ORDER BY seq DESC LIMIT 1',
+  )
+  const fork = database.prepare(
+    `INSERT INTO equivocations (hash, room, device, inc, seq, wire) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
+     (SELECT 1 FROM equivocations WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq = ?5)`,
+  )
+
+  const toStored = (row: Record<string, unknown>): StoredRecord => {
+    const hash = text(row.hash) as RecordHash
+    return {
+      arrival: integer(row.arrival),
+      hash,
+      room: text(row.room) as RoomId,
+      device: text(row.device) as PeerId,
+      kind: text(row.kind) as RecordKind,
+      author: text(row.author) as CertificateHash,
+      ms: integer(row.ms),
+      count: integer(row.count),
+      header: blob(row.header),
+      body: blob(row.body),
+      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+    }
+  }
+  const lastTimeOf = (room: RoomId, kind: RecordKind): HybridTime => {
+    const row = lastTime.get(room, kind)
+    return row === undefined ? HYBRID_ZERO : { ms: integer(row.ms), count: integer(row.count) }
+  }
+  const times = new Map<RoomId, HybridTime>()
+  const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(`records.key.${hash}`, key)
+
+  return {
+    /** Adds a record at the head of its log; unsigned when it is our own and its signature is still being made. */
+    append: (
+      log: LogId,
+      record: Omit<ParsedRecord, 'wire'> & { wire: Partial<WireRecord> & Pick<WireRecord, 'header' | 'body'> },
+      key: Uint8Array | null,
+    ): void => {
+      const { header, wire, hash } = record
+      const known = times.get(log.room)
+      if (known !== undefined) times.set(log.room, later(known, { ms: header.time[0], count: header.time[1] }))
+      insert.run(
+        hash,
+        log.room,
+        log.device,
+        log.incarnation,
+        header.seq,
+        record.author,
+        header.time[0],
+        header.time[1],
+        header.kind,
+        wire.header,
+        wire.signature ?? null,
+        wire.proof === undefined ? null : proofCodec.encode(wire.proof),
+        wire.body,
+        key === null ? null : sealKey(hash, key),
+      )
+    },
+    sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
+      sign.run(signature, proofCodec.encode(proof), hash)
+    },
+    setKey: (hash: RecordHash, key: Uint8Array): void => {
+      setKey.run(sealKey(hash, key), hash)
+    },
+    /** Hashes of our own records whose signature was not yet made when the process ended. */
+    unsigned: (): RecordHash[] => unsigned.all().map((row) => text(row.hash) as RecordHash),
+    heads: (room: RoomId): (Head & { hash: RecordHash })[] =>
+      heads.all(room).map((row) => ({
+        device: text(row.device),
+        inc: fromHex(text(row.inc)),
+        seq: integer(row.seq),
+        hash: text(row.hash) as RecordHash,
+      })),
+    /** Signed records of one log past `seq`, in order. */
+    after: (log: LogId, seq: number, limit: number): WireRecord[] =>
+      range.all(log.room, log.device, log.incarnation, seq, limit).flatMap((row) => {
+        const proof = proofCodec.decode(blob(row.proof))
+        return isRefusal(proof)
+          ? []
+          : [{ header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }]
+      }),
+    get: (hash: RecordHash): StoredRecord | null => {
+      const row = byHash.get(hash)
+      return row === undefined ? null : toStored(row)
+    },
+    wire: (hash: RecordHash): WireRecord | null => {
+      const row = byHash.get(hash)
+      if (row === undefined || row.signature === null) return null
+      const proof = proofCodec.decode(blob(row.proof))
+      if (isRefusal(proof)) return null
+      return { header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }
+    },
+    hashAt: (log: LogId, seq: number): RecordHash | null => {
+      const row = bySeq.get(log.room, log.device, log.incarnation, seq)
+      return row === undefined ? null : (text(row.hash) as RecordHash)
+    },
+    /** The newest record of one log. */
+    newestOf: (log: LogId): StoredRecord | null => {
+      const row = newestOf.get(log.room, log.device, log.incarnation)
+      return row === undefined ? null : toStored(row)
+    },
+    /** The newest messages of a room, oldest first. */
+    newest: (room: RoomId, limit: number): StoredRecord[] => newest.all(room, limit).map(toStored),
+    ofKind: (room: RoomId, kind: RecordKind): StoredRecord[] => ofKind.all(room, kind).map(toStored),
+    /** Whether any message waits for a key. */
+    hasLocked: (room: RoomId): boolean => locked.get(room, Number.MAX_SAFE_INTEGER, 1) !== undefined,
+    /** Messages that no key is here for, the newest arrivals first. @param before an arrival */
+    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number }[] =>
+      locked
+        .all(room, before, limit)
+        .map((row) => ({ hash: text(row.hash) as RecordHash, arrival: integer(row.arrival) })),
+    lockedOf: (log: LogId): StoredRecord[] => lockedOf.all(log.room, log.device, log.incarnation).map(toStored),
+    /** The latest time in a room: asked of the database once, and kept up since. One that is rolled back stays: time does. */
+    lastTime: (room: RoomId): HybridTime => {
+      const time = times.get(room) ?? RECORD_KINDS.map((kind) => lastTimeOf(room, kind)).reduce(later)
+      times.set(room, time)
+      return time
+    },
+    /** Keeps one other record with the number of a stored one: that is the proof, and a thousand prove no more. */
+    keepFork: (log: LogId, record: ParsedRecord, wire: Uint8Array): void => {
+      fork.run(record.hash, log.room, log.device, log.incarnation, record.header.seq, wire)
+    },
+  }
+}
+
+const later = (a: HybridTime, b: HybridTime): HybridTime => (compareTimes(a, b) < 0 ? b : a)

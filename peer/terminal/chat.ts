@@ -1,0 +1,136 @@
+import { createInterface } from 'node:readline'
+import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
+import type { RecordHash } from '../../shared/ids.ts'
+import type { Peer } from '../peer.ts'
+import { eventJson, eventLine, messageJson, messageLine, refusalJson, userLines } from './lines.ts'
+import { createProgressBar } from './progress.ts'
+
+export type ChatParts = {
+  readonly peer: Peer
+  readonly json: boolean
+  readonly input: NodeJS.ReadableStream
+  readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean }
+}
+
+const HELP = `Write a line and press Enter to say it in #general.
+/users          who is in the network, and who is here
+/send PATH      offer a file to everybody
+/get ID         fetch a file that was offered (small ones come by themselves)
+/history [N]    the last N messages
+/why            what is known about peers that are not reached
+/rekey          a new sender key, from the next message on
+/quit           leave`
+
+/** A plain line-by-line chat in #general; resolves when the user leaves or the input ends. */
+export const chat = async ({ peer, json, input, output }: ChatParts): Promise<void> => {
+  const bar = createProgressBar(
+    (text) => output.write(text),
+    () => performance.now(),
+  )
+  const show = (line: string, object: Record<string, unknown>): void => {
+    bar.clear()
+    output.write(`${json ? JSON.stringify(object) : line}\n`)
+  }
+  const end = peer.on((event) => {
+    if (json) {
+      output.write(`${JSON.stringify(eventJson(event))}\n`)
+      return
+    }
+    const line = eventLine(event)
+    if (line !== null) show(line, {})
+    else if (event.kind === 'file' && output.isTTY === true) bar.draw(event.progress)
+  })
+
+  show(`${peer.self.user} in the network “${peer.network.name}”. /help lists the commands.`, {
+    event: 'ready',
+    user: peer.self.user,
+    device: peer.self.peerId,
+    network: peer.network.id,
+    addresses: peer.addresses(),
+  })
+  if (!json) for (const message of peer.history(peer.general, RECENT)) show(messageLine(message), {})
+
+  const commands: Readonly<Record<string, (rest: string) => Promise<void> | void>> = {
+    '/help': () => show(HELP, { event: 'help', text: HELP }),
+    '/users': () => show(userLines(peer.users()).join('\n'), { event: 'users', users: peer.users() }),
+    '/history': (rest) => {
+      for (const message of peer.history(peer.general, Number(rest) || RECENT))
+        show(messageLine(message), messageJson(message))
+      if (json) show('', { event: 'history-end' })
+    },
+    '/send': async (rest) => {
+      const id = await peer.sendFile(peer.general, rest)
+      show(`* offered ${rest}; keep this running while others fetch it`, { event: 'stored', id, file: rest })
+    },
+    '/get': (rest) => {
+      const id = findFile(peer, rest)
+      const refusal = id === null ? refuse('file-not-held', `no file message ${rest}`) : peer.fetchFile(id)
+      if (refusal !== null) throw new LanyardError(refusal)
+    },
+    '/why': () => {
+      const known = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => ({
+        device,
+        source,
+        addresses,
+        ...(lastRefusal === null ? {} : refusalJson(lastRefusal)),
+      }))
+      show(whyLines(peer).join('\n'), { event: 'sightings', sightings: known })
+    },
+    '/rekey': async () => {
+      await peer.rekey(peer.general)
+      show('* a new sender key', { event: 'rekeyed' })
+    },
+  }
+  const run = async (line: string): Promise<void> => {
+    const [name = '', ...words] = line.split(' ')
+    if (!line.startsWith('/') || line.startsWith('//')) {
+      const text = line.startsWith('//') ? line.slice(1) : line
+      const id = await peer.say(peer.general, text)
+      if (json) show('', { event: 'stored', id, text })
+      return
+    }
+    const command = commands[name]
+    if (command === undefined)
+      throw new LanyardError(refuse('input-invalid', `there is no ${name}; /help lists what there is`))
+    await command(words.join(' ').trim())
+  }
+
+  const lines = createInterface({ input, terminal: false })
+  const running = new Set<Promise<void>>()
+  for await (const line of lines) {
+    if (line.trim() === '') continue
+    if (line.trim() === '/quit') break
+    // Not awaited: a file that is being hashed holds up no message.
+    const task = run(line).catch((error: unknown) => {
+      const refusal = refusalOf(error)
+      show(`! ${wordsOf(refusal)}\n  next: ${nextStepOf(refusal)}`, { event: 'error', ...refusalJson(refusal) })
+    })
+    running.add(task)
+    void task.finally(() => running.delete(task))
+  }
+  lines.close()
+  await Promise.all(running)
+  end()
+}
+
+const RECENT = 20 // messages shown at the start
+
+/** A file message by the beginning of its id. */
+const findFile = (peer: Peer, start: string): RecordHash | null =>
+  start === ''
+    ? null
+    : (peer.history(peer.general, 1_000).findLast(({ id, content }) => content?.kind === 'file' && id.startsWith(start))
+        ?.id ?? null)
+
+const whyLines = (peer: Peer): string[] => {
+  const present = new Set(
+    peer.users().flatMap(({ devices }) => devices.filter((one) => one.present).map((one) => one.device)),
+  )
+  const lines = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => {
+    const how = present.has(device) ? 'connected' : lastRefusal === null ? 'not reached yet' : wordsOf(lastRefusal)
+    return `…${device.slice(-6)}  by ${source}  ${how}  ${addresses.join(' ')}`
+  })
+  return lines.length > 0
+    ? lines
+    : ['nobody has been found yet: neither multicast nor a known address has shown a peer']
+}

@@ -1,0 +1,140 @@
+import { nextStepOf, type Refusal, refuse, wordsOf } from '../../shared/errors.ts'
+import type { PeerEvent } from '../events.ts'
+import type { Message } from '../rooms/inbox.ts'
+import type { ListedUser } from '../rooms/listing.ts'
+
+// Each thing that is shown, once as a line for people and once as an object for scripts (`--json`, one a line).
+
+/** A message for scripts; `text` or `file`, and neither while no key is here for it. */
+export const messageJson = ({ id, user, device, time, own, content }: Message): Record<string, unknown> => ({
+  event: 'message',
+  id,
+  room: '#general',
+  user,
+  device,
+  time: new Date(time).toISOString(),
+  own,
+  ...(content?.kind === 'text' ? { text: content.text } : {}),
+  ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
+})
+
+export const messageLine = ({ id, user, time, content }: Message): string => {
+  const start = `${clockOf(time)}  ${user}: `
+  if (content === null) return `${start}(no key is here for this message yet)`
+  if (content.kind === 'text') return start + indent(plain(content.text))
+  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}`
+}
+
+/** What happened, for scripts. */
+export const eventJson = (event: PeerEvent): Record<string, unknown> => {
+  switch (event.kind) {
+    case 'message':
+      return messageJson(event.message)
+    case 'session':
+      return { event: 'session', change: event.change, user: event.user, device: event.device }
+    case 'refused':
+      return { event: 'refused', device: event.device, ...refusalJson(event.refusal) }
+    case 'ca-sighted':
+      return { event: 'ca-sighted' }
+    case 'renewed':
+      return { event: 'renewed', until: new Date(event.until).toISOString() }
+    case 'revocations':
+      return { event: 'revocations', number: event.number, cut: event.cut, self: event.self }
+    case 'foul':
+      return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
+    case 'delivered':
+      return { event: 'delivered', device: event.device }
+    case 'file': {
+      const { refusal, ...progress } = event.progress
+      return { event: 'file', ...progress, ...(refusal === undefined ? {} : refusalJson(refusal)) }
+    }
+  }
+}
+
+/** What happened, for people; null for what is no news to them. */
+export const eventLine = (event: PeerEvent): string | null => {
+  switch (event.kind) {
+    case 'message':
+      return messageLine(event.message)
+    case 'session':
+      return event.change === 'began' ? `* ${event.user} is here` : `* ${event.user} has gone`
+    case 'refused':
+      return `! no connection with ${event.device.slice(-6)}: ${wordsOf(event.refusal)}\n  next: ${nextStepOf(event.refusal)}`
+    case 'ca-sighted':
+      return null
+    case 'renewed':
+      return `* the certificate of this device is renewed, until ${new Date(event.until).toISOString().slice(0, 10)}`
+    case 'revocations':
+      return revocationsLine(event)
+    case 'foul':
+      return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'delivered':
+      return null
+    case 'file':
+      return fileLine(event.progress)
+  }
+}
+
+const revocationsLine = ({ cut, self }: Extract<PeerEvent, { kind: 'revocations' }>): string | null => {
+  if (self)
+    return `! ${wordsOf({ kind: 'refusal', code: 'certificate-revoked', by: 'there' })}\n  next: ${nextStepOf(refuse('certificate-revoked'))}`
+  return cut.length === 0 ? null : `* revoked, and cut off: ${cut.join(', ')}`
+}
+
+const fileLine = ({
+  name,
+  state,
+  path,
+  refusal,
+  device,
+}: Extract<PeerEvent, { kind: 'file' }>['progress']): string | null => {
+  switch (state) {
+    case 'whole':
+      return `* ${plain(name)} is here: ${path ?? ''}`
+    case 'failed':
+      return `! ${plain(name)}: ${refusal === undefined ? 'given up' : wordsOf(refusal)}`
+    case 'waiting':
+      return `* ${plain(name)} waits: ${refusal === undefined ? 'nobody has it now' : wordsOf(refusal)}`
+    case 'served':
+      return `* ${plain(name)} was fetched by …${device?.slice(-6) ?? ''}`
+    case 'fetching':
+    case 'serving':
+      return null // drawn as a bar
+  }
+}
+
+export const userLines = (users: readonly ListedUser[]): string[] =>
+  users.flatMap(({ user, self, devices }) =>
+    devices.map(({ device, present, found, expires, revoked }) => {
+      const where = revoked
+        ? 'revoked'
+        : present
+          ? self && found === null
+            ? 'this device'
+            : `here, found by ${found ?? '?'}`
+          : 'away'
+      const until = new Date(expires).toISOString().slice(0, 10)
+      return `${user.padEnd(20)}  ${where.padEnd(24)}  certificate until ${until}  …${device.slice(-6)}`
+    }),
+  )
+
+export const refusalJson = (refusal: Refusal): Record<string, unknown> => ({
+  code: refusal.code,
+  by: refusal.by,
+  reason: wordsOf(refusal),
+  next: nextStepOf(refusal),
+})
+
+export const sizeOf = (bytes: number): string => {
+  const steps = ['B', 'KB', 'MB', 'GB', 'TB']
+  const step = Math.min(steps.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
+  return `${step === 0 ? bytes : (bytes / 1000 ** step).toFixed(1)} ${steps[step] ?? 'B'}`
+}
+
+const clockOf = (time: number): string => new Date(time).toTimeString().slice(0, 5)
+
+// Somebody else's words must not move our cursor, ring, or recolour: C0, C1 and bidirectional controls show as a mark.
+const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
+const plain = (text: string): string =>
+  text.replace(/\t/g, '  ').replace(CONTROL, (one) => (one === '\n' ? one : '\ufffd'))
+const indent = (text: string): string => text.replaceAll('\n', '\n         ')

@@ -1,0 +1,77 @@
+import { LanyardError, refuse } from '../../shared/errors.ts'
+import type { PeerEvent } from '../events.ts'
+import type { Peer } from '../peer.ts'
+import { userLines } from './lines.ts'
+import { createProgressBar } from './progress.ts'
+
+// Commands that start a device, do one thing, and leave.
+
+/** Says a text; resolves with what to print once somebody holds it, or the wait is over. It is stored in either case. */
+export const say = async (peer: Peer, text: string, waitMs: number, json: boolean): Promise<string> => {
+  const id = await peer.say(peer.general, text)
+  await until(peer, waitMs, () => peer.deliveredTo(id) > 0)
+  const devices = peer.deliveredTo(id)
+  if (json) return JSON.stringify({ event: 'stored', id, devices })
+  return devices > 0
+    ? `stored, at ${devices} other ${devices === 1 ? 'device' : 'devices'}`
+    : 'stored; nobody was here to receive it: it goes out the next time that this device runs'
+}
+
+/** Lists the users once those who are here have been found, or the wait is over. */
+export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
+  await until(peer, waitMs, () => peer.users().every(({ devices }) => devices.every(({ present }) => present)))
+  return json ? JSON.stringify({ users: peer.users() }) : userLines(peer.users()).join('\n')
+}
+
+/**
+ * Offers a file and serves it until one other device has fetched all of it.
+ * @throws LanyardError `too-late` when nobody has within the wait
+ */
+export const send = async (
+  peer: Peer,
+  path: string,
+  waitMs: number,
+  json: boolean,
+  output: NodeJS.WritableStream & { readonly isTTY?: boolean },
+): Promise<void> => {
+  const bar = createProgressBar(
+    (text) => output.write(text),
+    () => performance.now(),
+  )
+  const print = (line: string, object: Record<string, unknown>): void => {
+    bar.clear()
+    output.write(`${json ? JSON.stringify(object) : line}\n`)
+  }
+  const fetched = new Set<string>()
+  const end = peer.on((event: PeerEvent) => {
+    if (event.kind !== 'file') return
+    const { device, state } = event.progress
+    if (output.isTTY === true && !json) bar.draw(event.progress)
+    if (device !== undefined && state === 'served') fetched.add(device)
+  })
+  const id = await peer.sendFile(peer.general, path)
+  print(`offered ${path}; waiting for somebody to fetch it`, { event: 'stored', id, file: path })
+  await until(peer, waitMs, () => fetched.size > 0)
+  end()
+  if (fetched.size === 0) throw new LanyardError(refuse('too-late', `nobody has fetched it in ${waitMs / 1000} s`))
+  print(`fetched by ${fetched.size} ${fetched.size === 1 ? 'device' : 'devices'}`, {
+    event: 'served',
+    id,
+    devices: [...fetched],
+  })
+}
+
+/** Resolves when an event makes the condition true, or after the wait. */
+const until = (peer: Peer, waitMs: number, condition: () => boolean): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const check = (): void => {
+    if (condition()) resolve()
+  }
+  const end = peer.on(() => queueMicrotask(check))
+  const timer = setTimeout(resolve, waitMs)
+  check()
+  return promise.finally(() => {
+    end()
+    clearTimeout(timer)
+  })
+}

@@ -1,0 +1,151 @@
+// Every bound of the system, each with its unit and its reason. No other file has a bare number that limits something.
+
+export const KIB = 1024
+const MIB = 1024 * KIB
+export const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
+
+// Frames
+export const FRAME_MAX_BYTES = 4 * MIB // a batch of records or a chunk with its head, and room to spare
+export const RECORD_MAX_BYTES = 64 * KIB // 16 KiB of text with its header and signature, or 400 key boxes
+export const HELLO_MAX_BYTES = 16 * KIB // two certificates of 4096-bit keys, and a prekey record
+export const ENROLMENT_MAX_BYTES = 1 * MIB // the answer carries the directory: 500 certificates of 2 KiB
+export const HELLO_TIMEOUT_MS = 5 * SECOND_MS // a slow laptop that wakes needs 1–2 s; a stranger gets no more than this
+export const REPLY_TIMEOUT_MS = 15 * SECOND_MS // a busy peer on a bad Wi-Fi answers within a few seconds
+export const CHANNEL_BUFFER_BYTES = 8 * MIB // two frames: past that the reader pauses the stream
+
+// Names and texts
+export const USER_NAME_MAX = 32 // characters of [a-z0-9._-]
+export const MESSAGE_TEXT_MAX_BYTES = 16 * KIB // UTF-8; longer texts go as files
+export const FILE_NAME_MAX_BYTES = 255 // what ext4, APFS and NTFS take for one name
+export const PASSWORD_MIN = 8 // characters, NIST SP 800-63B §3.1.1.2 for a password that is not the only factor
+export const PASSWORD_MAX_BYTES = 1 * KIB // argon2 takes more, but nobody types it
+
+// Certificates
+export const CERTIFICATE_MAX_BYTES = 8 * KIB // RSA-4096 with our extensions is 1.9 KiB
+export const CERTIFICATE_LIFETIME_MS = 14 * DAY_MS // a week of holiday for the CA, twice
+export const CERTIFICATE_LIFETIME_MAX_MS = 90 * DAY_MS // the longest that a policy may ask for
+export const CERTIFICATE_BACKDATE_MS = 1 * HOUR_MS // newcomers whose clock is behind
+export const CLOCK_SKEW_MS = 5 * MINUTE_MS // what unsynchronised laptops drift in months
+export const ROOT_LIFETIME_MS = 3_652 * DAY_MS // 10 years
+export const SERIAL_BYTES = 16 // 128 random bits: no two alike, and none to be guessed
+export const SERIAL_MAX_BYTES = 20 // RFC 5280 §4.1.2.2
+export const CRL_LIFETIME_MS = 14 * DAY_MS // from thisUpdate to nextUpdate: as long as the CA may be off
+export const CRL_MAX_BYTES = 8 * MIB // 100,000 entries with a reason each are 5.1 MB
+export const CRL_PIECE_BYTES = 1 * MIB // of a list in one frame
+export const CERTIFICATE_FILE_MAX_BYTES = 64 * KIB // a PEM, and what openssl -text writes around it
+export const CRL_FILE_MAX_BYTES = 2 * CRL_MAX_BYTES // base64 takes 4/3
+export const CRL_SLICE_ENTRIES = 2_000 // read or written in one go: 1–3 ms
+export const ROOT_KEY_BITS = 4096 // it must hold for 10 years
+export const CA_KEY_BITS = 2048 // the CA node's own: a libp2p identity like a device's, and replaceable under the root
+export const STORE_KEY_BYTES = 32 // AES-256
+export const PEPPER_BYTES = 32 // a key of 256 bits
+export const DEVICE_KEY_MIN_BITS = 2048 // NIST SP 800-57 until 2030
+export const DEVICE_KEY_MAX_BITS = 4096 // more only slows the verifier
+export const EXPONENT_MIN = 65_537n // NIST SP 800-56B §6.2: odd, and at least this
+export const EXPONENT_MAX = 2n ** 32n // a longer one only slows the verifier
+export const SEALED_KEY_MAX_BYTES = 16 * KIB // RSA-4096 sealed is 2.5 KiB
+export const SCRYPT_COST = 2 ** 14 // N: with r = 8 it is 16 MiB, a row of OWASP's table; OpenSSL opens no more than 32 MiB
+export const SCRYPT_BLOCK = 8 // r
+export const SCRYPT_LANES = 5 // p: OWASP's, for that N; 0.2 s
+export const SCRYPT_MAX_MEMORY_BYTES = 32 * MIB // what OpenSSL takes as well
+export const SCRYPT_LANES_MAX = 16 // a damaged file may not keep a core for minutes
+
+// Revocation at the CA
+export const RENEWAL_CHECK_MS = 1 * HOUR_MS // how often a certificate's age is looked at, besides each sighting of the CA
+export const CA_SIGHT_MS = 1 * MINUTE_MS // how often a peer looks for the CA that it has no connection with
+export const CRL_INTERVAL_MS = 24 * HOUR_MS // a list at least this often: who has an old one sees that it is old
+export const CRL_ENTRY_KEPT_MS = 30 * DAY_MS // past the certificate's end: as long as its key alone could renew it
+export const CRLS_KEPT = 30 // lists in the CA's database: a month, for whoever asks what was said when
+export const CRL_CHECK_MS = 1 * MINUTE_MS // how often the wall clock is looked at: no timer survives a laptop's sleep
+export const REVOCATION_POLL_MS = 250 // how soon a CA that serves signs what was revoked beside it
+export const SIGNING_WAIT_MS = 3 * SECOND_MS // a CA that serves has signed by then; else a command signs for itself
+export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one a revocation, for a year and more
+export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
+
+// Enrolment
+export const INVITE_LIFETIME_MS = 48 * HOUR_MS
+export const INVITE_TOKEN_BYTES = 16 // 128 bits: not to be guessed
+export const CHALLENGE_LIFETIME_MS = 60 * SECOND_MS // the answer takes milliseconds; a minute forgives a suspended laptop
+export const CHALLENGES_OPEN_MAX = 1_000 // pending challenges held in memory: 1 KiB each
+export const INVITE_MAX_CHARACTERS = 4 * KIB // 16 addresses of 255 characters do not fit, nor do they into a QR code
+export const INVITES_AT_ONCE = 1_000 // made by one command: a school's worth
+export const NETWORK_NAME_MAX = 64 // characters, RFC 5280 appendix A.1: ub-common-name
+export const CHALLENGE_MAX_BYTES = 190 // what RSA-2048 OAEP with SHA-256 takes (RFC 8017 §7.1.1: 256 − 2 × 32 − 2)
+export const ENROLMENT_REQUEST_MAX_BYTES = 16 * KIB // a request of an RSA-4096 key, a password, and room for a later door
+export const ENROLMENT_WAIT_MS = 90 * SECOND_MS // a full queue of password hashes, as the newcomer waits for it
+export const AUDITED_REFUSALS = 1_000 // … and refusals written down in one: 100 KiB, and no stranger fills the disk
+export const RATE_KEYS_MAX = 10_000 // names and PeerIds whose tries are remembered in one window: 2 MiB
+export const ENROLMENT_TRIES = 5 // a name, a PeerId …
+export const ENROLMENT_TRIES_GLOBAL = 300 // … and altogether, so that a class of 100 can join at once
+export const ENROLMENT_WINDOW_MS = 15 * MINUTE_MS // … in each such window
+export const ENROLMENT_BAR_MAX_MS = 24 * HOUR_MS // who goes on past the limit is kept out twice as long each time, up to this
+export const PENDING_MAX = 1_000 // requests that wait for the operator: 100 KiB
+export const PENDING_LIFETIME_MS = 7 * DAY_MS // a request, or an approval, that nobody comes back for
+export const DEVICES_PER_USER = 10 // a person's machines, with room for a lost one
+export const RENEWAL_GRACE_MS = 30 * DAY_MS // past its end a certificate is renewed by the key alone: a long holiday
+export const PASSWORD_HASHES_AT_ONCE = 2 // 64 MiB each
+export const PASSWORD_HASHES_WAITING = 300 // 0.25 s each on two cores (measured): nobody waits over 75 s
+
+// Streams
+export const STREAMS_PER_PROTOCOL = 64 // inbound streams of one peer on one protocol
+export const CONNECTIONS_MAX = 1_000 // a CA's newcomers or a peer's peers
+export const INBOUND_CONNECTIONS_PER_SECOND = 1_000 // libp2p's 5 a second resets peers that share an address
+export const SESSION_GRACE_MS = 2 * SECOND_MS // the connection that loses a simultaneous dial drains before it closes
+
+// Records
+export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle path of 8 hashes
+export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signature's 0.8 ms are shared well enough
+export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
+export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
+export const SYNC_BATCH_BYTES = 1 * MIB // records a frame: a quarter of the frame limit
+export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip lost without a gap is found after this
+export const SYNC_DEBOUNCE_MS = 50 // one heads exchange for a burst of records
+export const GAP_RECORDS_MAX = 4_096 // records that wait for an earlier one, in memory …
+export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit is pulled again
+export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone passes; a year 9999 would stay newest for ever
+export const FOULS_REMEMBERED = 1_024 // refused records that are told once, however often they are served: 100 KiB
+export const AFTER_MAX = 64 // hashes of membership records that one record may cite
+export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
+
+// Sender keys
+export const EPOCH_LIFETIME_MS = 24 * HOUR_MS
+export const EPOCH_MESSAGES = 1_000 // messages under one sender key
+export const PREKEY_LIFETIME_MS = 24 * HOUR_MS
+export const PREKEY_AT_START_MS = 10 * MINUTE_MS // a start makes a new one too, unless the last is younger than this
+export const PREKEY_CHECK_MS = 10 * MINUTE_MS // how often its age is looked at
+export const PREKEY_ERASE_MS = 72 * HOUR_MS // after its rotation: a long weekend away
+export const PREKEY_MAX_BYTES = 2 * KIB // of a suite to come: X-Wing has 1,216
+export const BOX_MAX_BYTES = 2 * KIB // likewise: X-Wing has 1,168
+export const BOXES_PER_RECORD = 300 // 140 bytes each, within RECORD_MAX_BYTES
+export const KEYS_PER_REQUEST = 256 // message keys in one answer of the key service: opened in 10 ms
+
+// Files
+export const CHUNK_BYTES = 1 * MIB // hash and seal take 1–2 ms: no stall, little overhead
+export const MANIFEST_MAX_CHUNKS = 100_000 // 100 GiB, in 3.2 MB of hashes: one frame
+export const MANIFEST_MAX_BYTES = MANIFEST_MAX_CHUNKS * 32 + KIB // the hashes, and what stands around them
+export const DISK_RESERVE_BYTES = 64 * MIB // left free for the system and our own database when a file lands
+export const FILE_NAME_TRIES = 1_000 // `name (2).txt`, `name (3).txt` … in one folder
+export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, before a holder of a file is left alone
+export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get
+export const CHUNKS_IN_FLIGHT = 8 // requested ahead of the disk: 8 MiB a transfer
+
+// The libp2p node
+export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update
+export const STREAM_WINDOW_MAX_BYTES = 4 * MIB // grows to this on fast links
+export const READ_BUFFER_BYTES = 16 * MIB // a paused stream takes at most the window, with room for windows in change
+export const MDNS_INTERVAL_MS = 10 * SECOND_MS // a query each; newcomers ask at once at their start …
+export const MDNS_FIRST_QUESTIONS_MS = [1, 3, 7].map((seconds) => seconds * SECOND_MS) // … and then: RFC 6762 §5.2
+export const MDNS_SENDING_MS = 100 // for a question to leave; binding and sending take 10
+export const GOSSIP_DATA_MAX_BYTES = 4 * MIB // one RPC: an answer to IWANT holds many records, and a larger one ends the stream
+export const ADDRESSES_MAX = 16 // multiaddrs that one peer tells of itself
+export const ADDRESS_MAX_CHARACTERS = 255 // a DNS name in a multiaddr
+
+// Discovery
+export const REDIAL_TICK_MS = 250 // how often the list of peers without a session is looked at
+export const REDIAL_MIN_MS = 500 // first wait before a failed dial is tried again; it doubles …
+export const REDIAL_MAX_MS = 60 * SECOND_MS // … up to this
+export const INGEST_SLICE_MS = 4 // of verifying and storing in one go, before other work gets its turn
+export const FILE_RETRY_MS = 5 * SECOND_MS // until a fetch that found no holder looks again; a newcomer wakes it at once

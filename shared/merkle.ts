@@ -1,0 +1,45 @@
+import { concat } from 'uint8arrays/concat'
+import { sha256 } from './ids.ts'
+
+// The Merkle tree of RFC 6962 §2.1, over leaves that are hashes already.
+
+const LEAF = Uint8Array.of(0)
+const NODE = Uint8Array.of(1)
+
+const leafHash = (leaf: Uint8Array): Uint8Array => sha256(concat([LEAF, leaf]))
+const nodeHash = (left: Uint8Array, right: Uint8Array): Uint8Array => sha256(concat([NODE, left, right]))
+
+/** Where one leaf stands: its number, how many there are, and the hashes beside its way to the root, lowest first. */
+export type MerkleProof = { readonly index: number; readonly size: number; readonly path: readonly Uint8Array[] }
+
+/** The root and one proof a leaf. @param leaves at least one */
+export const merkleTree = (leaves: readonly Uint8Array[]): { root: Uint8Array; proofs: MerkleProof[] } => {
+  const paths: Uint8Array[][] = leaves.map(() => [])
+  const build = (from: number, to: number): Uint8Array => {
+    if (to - from === 1) return leafHash(leaves[from] ?? new Uint8Array())
+    const split = from + largestPowerOfTwoBelow(to - from)
+    const left = build(from, split)
+    const right = build(split, to)
+    for (let at = from; at < to; at++) paths[at]?.push(at < split ? right : left)
+    return nodeHash(left, right)
+  }
+  const root = build(0, leaves.length)
+  return { root, proofs: paths.map((path, index) => ({ index, size: leaves.length, path })) }
+}
+
+/** The root that a leaf with this proof leads to, or null when the proof has another length than its numbers ask for. */
+export const merkleRoot = (leaf: Uint8Array, proof: MerkleProof): Uint8Array | null => {
+  if (proof.index >= proof.size) return null
+  const climb = (index: number, size: number, depth: number): Uint8Array | null => {
+    if (size === 1) return depth === 0 ? leafHash(leaf) : null
+    const beside = proof.path[depth - 1]
+    if (beside === undefined) return null
+    const split = largestPowerOfTwoBelow(size)
+    const below = index < split ? climb(index, split, depth - 1) : climb(index - split, size - split, depth - 1)
+    if (below === null) return null
+    return index < split ? nodeHash(below, beside) : nodeHash(beside, below)
+  }
+  return climb(proof.index, proof.size, proof.path.length)
+}
+
+const largestPowerOfTwoBelow = (size: number): number => 2 ** Math.floor(Math.log2(size - 1))

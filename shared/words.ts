@@ -1,0 +1,550 @@
+/**
+ * The words of every refusal and fault: `here` for the side that refuses or fails, `there` for the side that is refused,
+ * `next` for whoever can mend it. Only the code travels; each side words it from its own table, so nobody puts words into
+ * somebody else's terminal.
+ */
+export type Words = { readonly here: string; readonly there: string; readonly next: string }
+
+const words = (here: string, there: string, next: string): Words => ({ here, there, next })
+
+const NEW_CERTIFICATE = 'enrol this device again: lanyard join <invite>'
+
+/** By code, in the order in which somebody meets them. */
+export const WORDS = {
+  // Frames and streams
+  'frame-too-large': words(
+    'the other side sent a frame over the limit',
+    'our frame is over the limit of the other side',
+    'update lanyard on both sides',
+  ),
+  'frame-malformed': words(
+    'the other side sent a frame that is not in the protocol',
+    'our frame was not understood by the other side',
+    'update lanyard on both sides',
+  ),
+  'too-late': words(
+    'the other side did not answer in time',
+    'we did not answer the other side in time',
+    'check the network between the two, and try again',
+  ),
+  'stream-closed': words(
+    'the other side closed the stream before it was done',
+    'we closed the stream before it was done',
+    'try again; if it goes on, read the log of the other side',
+  ),
+  'wrong-order': words(
+    'the other side sent a message out of order',
+    'our message was out of order for the other side',
+    'update lanyard on both sides',
+  ),
+  unreachable: words(
+    'no address of the other side answered',
+    'the other side could not reach us',
+    'check that it runs, that both are on one network, and that no firewall blocks its TCP port',
+  ),
+
+  'wrong-peer': words(
+    'another device than expected answered at that address',
+    'we are another device than the one that was expected at our address',
+    'its address has changed: wait until it is found again, or give the new one',
+  ),
+
+  // Certificates
+  'certificate-malformed': words(
+    'the certificate is not one well-formed v3 certificate in canonical DER',
+    'our certificate was not understood by the other side',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-wrong-algorithm': words(
+    'the certificate is signed by an algorithm that is not taken, or names two different ones',
+    'our certificate is signed by an algorithm that the other side does not take',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-weak-key': words(
+    "the certificate's key is too short, too long, or of a kind that is not taken",
+    "our certificate's key is not of a size or kind that the other side takes",
+    NEW_CERTIFICATE,
+  ),
+  'certificate-wrong-extension': words(
+    'an extension of the certificate is missing, or not as RFC 5280 makes it',
+    'an extension of our certificate was not understood by the other side',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-unknown-extension': words(
+    'the certificate has an extension that must be understood, and is not',
+    'our certificate has an extension that the other side does not understand',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-self-signed': words(
+    'the certificate is signed by itself and not by the root of this network',
+    'our certificate is signed by itself; this network takes only what its CA issued',
+    'ask for an invite of this network, then: lanyard join <invite>',
+  ),
+  'certificate-wrong-root': words(
+    'the certificate is from another root',
+    'our certificate is from another root than the network of the other side',
+    'ask for an invite of this network, then: lanyard join <invite>',
+  ),
+  'certificate-bad-signature': words(
+    "the certificate's signature does not verify: it was altered, or never issued",
+    "our certificate's signature does not verify at the other side",
+    NEW_CERTIFICATE,
+  ),
+  'certificate-expired': words(
+    'the certificate has expired',
+    'our certificate has expired',
+    'renew: enrol again while the CA is on the network',
+  ),
+  'certificate-not-yet-valid': words(
+    'the certificate is not valid yet',
+    'our certificate is not valid yet at the other side',
+    'set the clock of both devices right',
+  ),
+  'certificate-wrong-key': words(
+    'the certificate is for another key than the one that this connection proved',
+    'our certificate is for another key than the one that our connection proved',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-wrong-usage': words(
+    'the certificate is not for this use',
+    'our certificate is not for this use',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-wrong-profile': words(
+    'the certificate breaks the profile of lanyard certificates',
+    'our certificate breaks the profile of lanyard certificates',
+    NEW_CERTIFICATE,
+  ),
+  'certificate-revoked': words(
+    'the certificate has been revoked',
+    'our certificate has been revoked',
+    'ask the operator of the CA; a new invite enrols this device anew',
+  ),
+  'certificate-unknown': words(
+    'no certificate is known for the author',
+    'the other side does not know our certificate yet',
+    'wait for the directory to reach both sides',
+  ),
+
+  // Revocation lists
+  'crl-malformed': words(
+    'the revocation list is not a complete, well-formed v2 list',
+    'our revocation list was not understood by the other side',
+    'fetch the list again from another peer or the CA',
+  ),
+  'crl-wrong-issuer': words(
+    'the revocation list is not from the root of this network, or the root may not sign lists',
+    'our revocation list is from another root than the network of the other side',
+    'use the list of the CA that issued the certificate',
+  ),
+  'crl-bad-signature': words(
+    "the revocation list's signature does not verify: it was altered, or never issued",
+    "our revocation list's signature does not verify at the other side",
+    'fetch the list again from another peer or the CA',
+  ),
+  'crl-older': words(
+    'the revocation list is not newer than the one that is here',
+    'our revocation list is not newer than the one of the other side',
+    'nothing to do: the newer list stays',
+  ),
+  'crl-stale': words(
+    'the revocation list is past the date of the next one',
+    'our revocation list is past the date of the next one',
+    'start the CA, or meet a peer that has met it since',
+  ),
+  'crl-not-yet-valid': words(
+    'the revocation list is from the future',
+    'our revocation list is from the future for the other side',
+    'set the clock of both devices right',
+  ),
+
+  // Network and hello
+  'wrong-network': words(
+    'the other side belongs to another network',
+    'the other side belongs to another network than we do',
+    'join the network of the other side with an invite from its CA',
+  ),
+  'version-unsupported': words(
+    'the other side speaks another version of the protocol',
+    'the other side does not speak our version of the protocol',
+    'update lanyard on both sides',
+  ),
+  silent: words(
+    'the other side connected and then said nothing',
+    'we connected and then said nothing in time',
+    'check that both sides run lanyard, and that neither is overloaded',
+  ),
+  'not-admitted': words(
+    'the other side asked before its certificate hello had passed',
+    'we asked before our certificate hello had passed',
+    'connect again',
+  ),
+  'not-a-member': words(
+    'the other side is not a member of that room',
+    'we are not a member of that room',
+    'ask a member for an invitation to the room',
+  ),
+
+  // Joining
+  'invite-malformed': words(
+    'that is not a whole lanyard invite',
+    'our invite is not whole',
+    'copy the whole line that begins with lanyard://join/1# , in quotes',
+  ),
+  'code-malformed': words(
+    'that is not a network code: a character is missing or wrong',
+    'our network code is wrong',
+    "type the code again as the CA's screen shows it",
+  ),
+  'pin-mismatch': words(
+    'the CA that answered does not have the root that the invite names: it may be an impostor',
+    'the newcomer expects another root than ours',
+    'do not go on; get a fresh invite from the operator in person',
+  ),
+  'ca-unproven': words(
+    'who answered did not prove to be the CA of that root',
+    'the newcomer does not take us for the CA of our root',
+    'do not go on; get a fresh invite from the operator in person',
+  ),
+  'request-malformed': words(
+    'the certificate request is not well-formed',
+    'our certificate request was not understood',
+    'update lanyard on both sides',
+  ),
+  'request-bad-signature': words(
+    'the certificate request is not signed by the key that it names',
+    'our certificate request is not signed by the key that it names',
+    'start again with a fresh home directory',
+  ),
+  'request-wrong-key': words(
+    'the certificate request is for another key than the one that the connection proved',
+    'our certificate request is for another key than the one that our connection proved',
+    'start again with a fresh home directory',
+  ),
+  'key-too-weak': words(
+    "the newcomer's key is too short, too long, or not RSA",
+    'our key is not of the size that this network asks for',
+    'start again with a fresh home directory',
+  ),
+  'name-invalid': words(
+    'the user name breaks the rule: 1 to 32 of a–z, 0–9, dot, underscore, hyphen, beginning with a letter or digit',
+    'that user name breaks the rule: 1 to 32 of a–z, 0–9, dot, underscore, hyphen, beginning with a letter or digit',
+    'choose another user name',
+  ),
+  'name-taken': words('the user name is taken', 'that user name is taken', 'choose another user name'),
+  'name-reserved': words(
+    'the user name is reserved',
+    'that user name is reserved: it could be taken for somebody in charge, or for everybody',
+    'choose another user name',
+  ),
+  'name-lookalike': words(
+    'the user name looks like that of another user',
+    'that user name looks too much like that of another user',
+    'choose another user name',
+  ),
+  'password-too-short': words(
+    'the password is shorter than 8 characters',
+    'that password is shorter than 8 characters',
+    'choose a longer password',
+  ),
+  'password-wrong': words(
+    'wrong user name or password',
+    'wrong user name or password',
+    'check both; after 5 tries there is a pause of 15 minutes',
+  ),
+  'password-needed': words(
+    'the certificate expired over 30 days ago: its key alone renews it no more',
+    'our certificate expired over 30 days ago: its key alone renews it no more',
+    'renew with the password',
+  ),
+  'user-disabled': words(
+    'the user is disabled',
+    'the operator of the CA has disabled this user',
+    'ask the operator of the CA',
+  ),
+  'device-limit': words(
+    'the user has as many devices as one may have',
+    'this user has as many devices as one may have',
+    'ask the operator of the CA to revoke a device that is no longer used',
+  ),
+  'invite-needed': words(
+    'the newcomer has no invite, and this CA lets nobody in without one',
+    'the CA lets nobody in without an invite',
+    'ask the operator of the CA for an invite',
+  ),
+  'approval-pending': words(
+    'the newcomer waits for approval',
+    'the operator of the CA must approve us first',
+    'ask the operator (npm run ca -- approve NAME), then try again with the same name from this device',
+  ),
+  'token-wrong': words(
+    'the invite token is not one of ours',
+    'the CA does not know that invite',
+    'ask the operator for a new invite',
+  ),
+  'token-used': words(
+    'the invite was used before',
+    'that invite has been used already: each is good for one device',
+    'ask the operator for a new invite',
+  ),
+  'token-expired': words('the invite has expired', 'that invite has expired', 'ask the operator for a new invite'),
+  'challenge-wrong': words(
+    "the newcomer's answer to the challenge was wrong: it does not hold the key",
+    'our answer to the challenge was wrong',
+    'try to join again',
+  ),
+  'challenge-late': words(
+    'the challenge was answered too late',
+    'we answered the challenge too late',
+    'try to join again',
+  ),
+  'challenge-used': words(
+    'the challenge was answered a second time',
+    'that challenge had been answered already',
+    'try to join again',
+  ),
+  'challenge-foreign': words(
+    'the challenge was made for another request, or by somebody else: not answered',
+    'the newcomer did not answer, since our challenge was for another request',
+    'do not go on; get a fresh invite from the operator in person',
+  ),
+  'challenge-unknown': words(
+    'there is no such challenge open',
+    'the CA has no such challenge open',
+    'try to join again',
+  ),
+  'rate-limited': words(
+    'too many tries: turned away for a while',
+    'too many tries: the other side turns us away for a while',
+    'wait 15 minutes, then try again',
+  ),
+  busy: words(
+    'too much work at once: turned away',
+    'the other side has too much work at this moment',
+    'try again in a minute',
+  ),
+  'already-enrolled': words(
+    'this home has joined a network already',
+    'that device has joined already',
+    'run: lanyard chat — or give another folder with --home',
+  ),
+
+  // Records
+  'record-malformed': words(
+    'a record is not well-formed',
+    'our record was not understood',
+    'update lanyard on both sides',
+  ),
+  'record-bad-signature': words(
+    "a record's signature does not verify under its author's certificate",
+    "our record's signature does not verify at the other side",
+    'the record was altered or forged; nothing was stored',
+  ),
+  'record-replayed': words(
+    'a record with that number is here already',
+    'the other side has our record already',
+    'nothing to do: the repeated record was dropped',
+  ),
+  'record-broken-chain': words(
+    'a record does not follow the one before it: its previous hash is another',
+    'our record does not follow the one before it at the other side',
+    'the record was dropped; compare both histories with the author',
+  ),
+  'record-gap': words(
+    'a record is ahead of what is here: it waits for those between',
+    'our record is ahead of what the other side has',
+    'nothing to do: the records between are being fetched',
+  ),
+  'record-equivocation': words(
+    'the author signed two different records with one number',
+    'we signed two different records with one number',
+    'ask the author whether a key was copied; both records are kept as proof',
+  ),
+  'record-wrong-body': words(
+    "a record's body does not match the hash in its header",
+    "our record's body does not match the hash in its header",
+    'the record was altered; nothing was stored',
+  ),
+  'record-wrong-room': words(
+    'a record is for another room than the one it came through',
+    'our record is for another room than the one it came through',
+    'update lanyard on both sides',
+  ),
+  'record-wrong-author': words(
+    'a record carries the certificate of another device than its author',
+    'our record carries the certificate of another device than ours',
+    'the record was dropped; its sender is faulty or hostile',
+  ),
+  'record-from-future': words(
+    "a record's time is more than a day ahead of this device's clock",
+    "our record's time is more than a day ahead of the clock of the other side",
+    'set the clock of both devices right; the record is taken once its time has come',
+  ),
+  'box-wrong': words(
+    'a sealed key box does not open, or not to the secret that its author committed to',
+    'our key box did not open to the secret that we committed to',
+    'the messages of that sender stay closed until another member serves their keys',
+  ),
+  'prekey-wrong': words(
+    "a device's prekey is not a public key: nothing can be sealed to it",
+    'our prekey was not usable at the other side',
+    'that device cannot read until it publishes another prekey: restart it',
+  ),
+  'key-missing': words(
+    'no key is here for that message yet',
+    'the other side has no key for our message yet',
+    'it opens when a member with the key is present',
+  ),
+  'key-wrong': words(
+    'a message key does not match the commitment in the signed record',
+    'our message key does not match the commitment in the signed record',
+    'the key was dropped; another member is asked',
+  ),
+  'message-too-long': words(
+    'the message is over 16 KiB',
+    'our message is over 16 KiB',
+    'send it as a file: /send PATH',
+  ),
+
+  // Files
+  'file-not-held': words(
+    'that file is not held here (any more)',
+    'the other side does not hold that file (any more)',
+    'ask the sender to offer it again',
+  ),
+  'file-changed': words(
+    'the file changed after it was offered',
+    'the file changed at the sender after it was offered',
+    'ask the sender to offer it again',
+  ),
+  'file-manifest-wrong': words(
+    'the list of chunks does not match the hash in the offer',
+    'our list of chunks does not match the hash in the offer',
+    'ask the sender to offer the file again',
+  ),
+  'file-chunk-wrong': words(
+    'a chunk does not match its hash',
+    'our chunk does not match its hash',
+    'it is fetched again, from somebody else where possible',
+  ),
+  'file-unreadable': words(
+    'the file cannot be read',
+    'the other side cannot read the file',
+    'check the path and its rights',
+  ),
+  'file-too-large': words(
+    'the file is larger than 100,000 chunks of 1 MiB',
+    'the file is larger than the other side takes',
+    'split it into parts',
+  ),
+  'file-name-unsafe': words(
+    'the file name is not a plain name',
+    'our file name is not a plain name',
+    'the sender may rename the file and offer it again',
+  ),
+  'disk-full': words(
+    'there is not enough room on the disk',
+    'the other side has not enough room on its disk',
+    'free some room; what has arrived is kept, and the rest is fetched then',
+  ),
+
+  // This machine
+  'no-profile': words(
+    'there is no profile in this home yet',
+    'the other side has no profile',
+    'ask for an invite, then: npm run peer -- join <invite>',
+  ),
+  'no-ca': words(
+    'there is no CA in this home yet',
+    'the other side has no CA',
+    'start it once: npm run ca — or give its folder with --home',
+  ),
+  'not-served': words(
+    'the CA has not served yet, so no address of it is known',
+    'the CA has not served yet',
+    'start it once: npm run ca',
+  ),
+  'profile-in-use': words(
+    'another lanyard runs on this home',
+    'the other home is in use',
+    'use the one that runs, stop it, or give another folder with --home',
+  ),
+  'profile-damaged': words(
+    'a file of this home is missing or damaged',
+    'the other home is damaged',
+    'restore the home from a backup, or join again with another --home',
+  ),
+  'passphrase-wrong': words(
+    'the passphrase does not open the key',
+    'the other side could not open its key',
+    'try again; a lost passphrase cannot be recovered',
+  ),
+  'passphrase-missing': words(
+    'a passphrase is needed, and there is no terminal to ask on',
+    'the other side has no passphrase',
+    'give --passphrase-file FILE or set LANYARD_PASSPHRASE (for the CA: LANYARD_CA_PASSPHRASE)',
+  ),
+  'clock-behind': words(
+    "this machine's clock is behind the last revocation list that it signed",
+    'the clock of the other side is wrong',
+    'set the clock right, then start again',
+  ),
+  'address-in-use': words(
+    'the port is taken by another program',
+    'the port of the other side is taken',
+    'stop that program, or give another one with --listen',
+  ),
+  'address-malformed': words(
+    'that is not a multiaddr',
+    'the address is malformed',
+    'write it as /ip4/192.0.2.7/tcp/4100',
+  ),
+  'input-missing': words(
+    'something that is needed was not given, and there is no terminal to ask on',
+    'something that is needed was not given',
+    'see --help for the option that gives it',
+  ),
+  'input-invalid': words('what was given cannot be used', 'what was given cannot be used', 'see --help'),
+  'no-such-user': words('there is no such user', 'there is no such user', 'see: npm run ca -- users'),
+  cancelled: words(
+    'stopped: nothing was done',
+    'the other side stopped: nothing was done',
+    'run it again when you are sure',
+  ),
+  'audit-broken': words(
+    'the audit is not as it was written',
+    'the audit of the other side is broken',
+    'keep the database as it is, and compare it with a backup',
+  ),
+  'backup-damaged': words(
+    'that is not a whole backup of a CA',
+    'the backup of the other side is damaged',
+    'give another backup',
+  ),
+  'no-such-device': words(
+    'there is no such user or device',
+    'there is no such user or device',
+    'see: npm run ca -- devices',
+  ),
+  'database-locked': words(
+    'another program keeps the database locked',
+    'the database of the other side is locked',
+    'end the program that holds ca.db open (a backup tool, a shell of sqlite3), then try again',
+  ),
+  'storage-failed': words(
+    'the database could not be read or written',
+    'the other side could not read or write its database',
+    'check the room on the disk and the rights of the home folder',
+  ),
+  fault: words(
+    'something went wrong inside lanyard',
+    'something went wrong inside lanyard on the other side',
+    'report it with the line above',
+  ),
+} as const satisfies Record<string, Words>
+
+/** The one union of codes: of refusals (values) and of faults (`LanyardError`). */
+export type Code = keyof typeof WORDS
+
+/** Whether a text is one of our codes; what comes from another version need not be. */
+export const isCode = (text: string): text is Code => Object.hasOwn(WORDS, text)

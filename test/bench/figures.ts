@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os'
+
+/** One figure; `baseline` and `ratio` (value over baseline) where something was measured beside it in the same run. */
+export type Metric = {
+  readonly value: number
+  readonly unit: string
+  readonly baseline?: number
+  readonly ratio?: number
+}
+
+/** Figures by their stable names. */
+export type Metrics = Readonly<Record<string, Metric>>
+
+/** What a bench is given: `say` tells the reader how far it is. */
+export type Bench = (say: (line: string) => void) => Promise<Metrics>
+
+export const metric = (value: number, unit: string, baseline?: number): Metric =>
+  baseline === undefined
+    ? { value: rounded(value), unit }
+    : { value: rounded(value), unit, baseline: rounded(baseline), ratio: rounded(value / baseline) }
+
+/** The last line of `--json`. */
+export const resultLine = (bench: string, metrics: Metrics): string =>
+  JSON.stringify({ bench, node: process.version, cores: availableParallelism(), metrics })
+
+export const metricLine = (name: string, { value, unit, baseline, ratio }: Metric): string =>
+  `  ${name.padEnd(24)} ${String(value).padStart(10)} ${unit.padEnd(8)}${
+    baseline === undefined ? '' : ` beside ${baseline}: × ${ratio}`
+  }`
+
+export const median = (values: readonly number[]): number => percentile(values, 0.5)
+
+/** By the nearest rank. @param part 0 to 1 @throws on an empty list */
+export const percentile = (values: readonly number[], part: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const value = sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)]
+  if (value === undefined) throw new Error('nothing was measured')
+  return value
+}
+
+/** Milliseconds of a clock that all processes of this machine share. */
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
+const rounded = (value: number): number => Number(value.toPrecision(4))

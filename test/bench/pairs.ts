@@ -1,0 +1,44 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { newKey, testNetwork } from '../support/certificates.ts'
+import type { BareOrder, BareReport } from './bare-process.ts'
+import { type Child, startChild } from './child.ts'
+import type { PeerOrder, PeerProfile, PeerReport } from './peer-process.ts'
+
+export type PeerChild = Child<PeerOrder, PeerReport>
+export type BareChild = Child<BareOrder, BareReport>
+
+/** Two peers of one network in two processes on loopback, with a session, each with its own store below `folder`. */
+export const startPeers = async (folder: string) => {
+  await using children = new AsyncDisposableStack()
+  const network = testNetwork()
+  const start = async (user: string): Promise<PeerChild> => {
+    const key = newKey()
+    const profile: PeerProfile = {
+      folder: join(folder, user),
+      key: String(key.export({ type: 'pkcs8', format: 'pem' })),
+      certificate: Buffer.from(network.issue({ user, key })).toString('base64'),
+      root: Buffer.from(network.root).toString('base64'),
+    }
+    await mkdir(profile.folder)
+    return children.use(startChild<PeerOrder, PeerReport>('peer-process.ts', profile))
+  }
+  const [alice, bob] = await Promise.all([start('alice'), start('bob')])
+  const [, { peer, addresses }] = await Promise.all([alice.next('ready'), bob.next('ready')])
+  alice.tell({ do: 'meet', peer, addresses })
+  await Promise.all([alice.next('session'), bob.next('session')])
+  const all = children.move()
+  return { alice, bob, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
+
+/** Two bare libp2p nodes in two processes on loopback; `dialer` has dialed. */
+export const startBare = async () => {
+  await using children = new AsyncDisposableStack()
+  const listener = children.use(startChild<BareOrder, BareReport>('bare-process.ts', null))
+  const dialer = children.use(startChild<BareOrder, BareReport>('bare-process.ts', null))
+  const [{ address }] = await Promise.all([listener.next('ready'), dialer.next('ready')])
+  dialer.tell({ do: 'dial', address })
+  await dialer.next('dialed')
+  const all = children.move()
+  return { dialer, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}

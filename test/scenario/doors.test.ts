@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openBesideCa } from '../../ca-node/beside.ts'
+import { approve, listPending } from '../../ca-node/modes.ts'
+import type { EnrolDoor } from '../../peer/identity/enrol.ts'
+import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
+import { isRefusal, orThrow } from '../../shared/errors.ts'
+import { CERTIFICATE_LIFETIME_MS, DEVICES_PER_USER, ENROLMENT_TRIES, RENEWAL_GRACE_MS } from '../../shared/limits.ts'
+import { newKey } from '../support/certificates.ts'
+import { enrolAs, type Newcomer, newcomer, PASSWORD, type TestCa, testCa } from '../support/enrolment.ts'
+
+let ca: TestCa
+beforeAll(async () => {
+  ca = await testCa()
+}, 60_000)
+afterAll(() => ca.stop())
+
+const join = async (device: Newcomer, name: string) =>
+  orThrow(await enrolAs(device, ca.clock, { user: name, invite: await ca.oneInvite() }))
+
+const knock = async (device: Newcomer, name: string, door: EnrolDoor, password = '') =>
+  enrolAs(device, ca.clock, { user: name, invite: await ca.oneInvite(), door, password })
+
+const login = (device: Newcomer, name: string, password = PASSWORD) => knock(device, name, { kind: 'login' }, password)
+
+const devicesOf = async (name: string) => (await ca.users()).find((user) => user.name === name)?.devices ?? []
+
+const read = (root: Uint8Array, certificate: Uint8Array) => {
+  const now = ca.clock.now()
+  return orThrow(verifyDevice(certificate, { anchor: orThrow(trustAnchor(root, now)), now }))
+}
+
+describe('a further device of a user', () => {
+  test('comes in with the password, and is another device of the same user', async () => {
+    await using laptop = await newcomer()
+    await join(laptop, 'alice')
+    await using phone = await newcomer()
+    const { root, certificate, crl } = orThrow(await login(phone, 'alice'))
+    expect(read(root, certificate)).toMatchObject({ user: 'alice', peerId: phone.node.peerId })
+    expect(Buffer.from(crl ?? []).equals(ca.crl().der)).toBe(true)
+    expect(await devicesOf('alice')).toHaveLength(2)
+  })
+
+  test('is refused in one word for a wrong password and for a user that there is not', async () => {
+    await using stranger = await newcomer()
+    expect(await login(stranger, 'alice', 'a wrong password')).toMatchObject({ code: 'password-wrong', by: 'there' })
+    expect(await login(stranger, 'nobody-here')).toMatchObject({ code: 'password-wrong', by: 'there' })
+  })
+
+  test('is turned away after 5 wrong passwords, whoever asks; the right one makes them forgotten', async () => {
+    await using home = await newcomer()
+    await join(home, 'guessed')
+    const guess = async (password: string) => {
+      await using device = await newcomer()
+      const outcome = await login(device, 'guessed', password)
+      return isRefusal(outcome) ? outcome.code : 'in'
+    }
+    const wrong = Array.from({ length: ENROLMENT_TRIES - 1 }, () => 'a wrong password')
+    const codes: string[] = []
+    for (const password of [...wrong, PASSWORD, ...wrong, 'a wrong password', PASSWORD])
+      codes.push(await guess(password))
+    expect(codes).toEqual([
+      ...wrong.map(() => 'password-wrong'),
+      'in',
+      ...wrong.map(() => 'password-wrong'),
+      'password-wrong',
+      'rate-limited',
+    ])
+  })
+
+  test(`is one of at most ${DEVICES_PER_USER}; a revoked one makes room`, async () => {
+    await using first = await newcomer()
+    await join(first, 'many')
+    for (let count = 1; count < DEVICES_PER_USER; count += 1) {
+      await using device = await newcomer()
+      orThrow(await login(device, 'many'))
+    }
+    await using last = await newcomer()
+    expect(await login(last, 'many')).toMatchObject({ code: 'device-limit', by: 'there' })
+    await ca.revoke({ peerId: first.node.peerId }, 'unspecified')
+    expect(await login(last, 'many')).toHaveProperty('certificate')
+  })
+
+  test('is not one that has joined already', async () => {
+    await using device = await newcomer()
+    await join(device, 'twice')
+    expect(await login(device, 'twice')).toMatchObject({ code: 'already-enrolled' })
+  })
+})
+
+describe('a renewal', () => {
+  test('needs the key and the certificate, no password, and changes nothing else', async () => {
+    await using device = await newcomer()
+    const first = await join(device, 'renewer')
+    ca.clock.advance(CERTIFICATE_LIFETIME_MS / 2)
+    const second = orThrow(await knock(device, 'renewer', { kind: 'renew', certificate: first.certificate }))
+    const [before, after] = [first, second].map(({ root, certificate }) => read(root, certificate))
+    expect(after?.peerId).toBe(before?.peerId)
+    expect(after?.serial).not.toBe(before?.serial)
+    expect(after?.notAfter).toBeGreaterThan(before?.notAfter ?? 0)
+    expect(await devicesOf('renewer')).toHaveLength(1)
+  })
+
+  test('is by the key alone until 30 days after the end, and then by the password', async () => {
+    await using device = await newcomer()
+    const { certificate } = await join(device, 'sleeper')
+    const door = { kind: 'renew', certificate } as const
+    ca.clock.advance(CERTIFICATE_LIFETIME_MS + RENEWAL_GRACE_MS - 60_000)
+    orThrow(await knock(device, 'sleeper', door))
+    ca.clock.advance(120_000)
+    expect(await knock(device, 'sleeper', door)).toMatchObject({ code: 'password-needed', by: 'there' })
+    expect(await knock(device, 'sleeper', door, 'a wrong password')).toMatchObject({ code: 'password-wrong' })
+    expect(await knock(device, 'sleeper', door, PASSWORD)).toHaveProperty('certificate')
+  })
+
+  test("is not for another's certificate", async () => {
+    await using device = await newcomer()
+    const { certificate } = await join(device, 'owner')
+    await using thief = await newcomer()
+    expect(await knock(thief, 'owner', { kind: 'renew', certificate })).toMatchObject({ code: 'certificate-wrong-key' })
+  })
+})
+
+describe('a new key', () => {
+  test('takes the place of the old one, which is on the list at once and never comes back', async () => {
+    await using old = await newcomer()
+    const { certificate, root } = await join(old, 'changer')
+    await using fresh = await newcomer()
+    const door = { kind: 'rekey', certificate, oldKey: old.key } as const
+    const enrolled = orThrow(await knock(fresh, 'changer', door))
+    expect(read(root, enrolled.certificate).peerId).toBe(fresh.node.peerId)
+    expect(await devicesOf('changer')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ peerId: old.node.peerId, revoked: true }),
+        expect.objectContaining({ peerId: fresh.node.peerId, revoked: false }),
+      ]),
+    )
+    expect(Buffer.from(ca.crl().der).includes(Buffer.from(read(root, certificate).serial, 'hex'))).toBe(true)
+    expect(await knock(old, 'changer', { kind: 'renew', certificate })).toMatchObject({ code: 'certificate-revoked' })
+    await using third = await newcomer()
+    expect(await knock(third, 'changer', door)).toMatchObject({ code: 'certificate-revoked' })
+  })
+
+  test('is not given to who lacks the old one', async () => {
+    await using old = await newcomer()
+    const { certificate } = await join(old, 'robbed')
+    await using thief = await newcomer()
+    const door = { kind: 'rekey', certificate, oldKey: newKey() } as const
+    expect(await knock(thief, 'robbed', door)).toMatchObject({ code: 'request-bad-signature', by: 'there' })
+    expect(await devicesOf('robbed')).toMatchObject([{ revoked: false }])
+  })
+})
+
+describe('who is out', () => {
+  test('does not renew', async () => {
+    await using device = await newcomer()
+    const { certificate } = await join(device, 'gone')
+    const number = ca.crl().number
+    await ca.revoke({ user: 'gone' }, 'keyCompromise')
+    expect(ca.crl().number).toBe(number + 1)
+    expect(await knock(device, 'gone', { kind: 'renew', certificate })).toMatchObject({ code: 'certificate-revoked' })
+    await using other = await newcomer()
+    expect(await login(other, 'gone')).toHaveProperty('certificate')
+  })
+})
+
+describe('without an invite', () => {
+  const door = { kind: 'register' } as const
+
+  test('nobody gets in, as long as the operator has not said otherwise', async () => {
+    await using device = await newcomer()
+    expect(await knock(device, 'walk-in', door, PASSWORD)).toMatchObject({ code: 'invite-needed', by: 'there' })
+  })
+
+  test('everybody gets in where the operator says so', async () => {
+    await using open = await testCa({ mode: 'open' })
+    await using device = await newcomer()
+    const invite = await open.oneInvite()
+    const parts = { user: 'walk-in', invite, door, password: PASSWORD }
+    expect(await enrolAs(device, open.clock, parts)).toHaveProperty('certificate')
+    await using other = await newcomer()
+    expect(await enrolAs(other, open.clock, parts)).toMatchObject({ code: 'name-taken' })
+  })
+
+  test('whom the operator approves gets in with the same key and name, and nobody in their place', async () => {
+    await using asking = await testCa({ mode: 'approval' })
+    const store = await openBesideCa(asking.home, asking.clock.now())
+    await using device = await newcomer()
+    await using rival = await newcomer()
+    const invite = await asking.oneInvite()
+    const knockAs = (who: Newcomer) => enrolAs(who, asking.clock, { user: 'petra', invite, door, password: PASSWORD })
+    expect(await knockAs(device)).toMatchObject({ code: 'approval-pending', by: 'there' })
+    expect(await knockAs(rival)).toMatchObject({ code: 'approval-pending' })
+    const [first, second] = await listPending(store.database)
+    expect([first?.peerId, second?.peerId]).toEqual([device.node.peerId, rival.node.peerId])
+    if (first === undefined) throw new Error('nobody waits')
+    await approve(store.database, first, asking.clock.now())
+    expect(await knockAs(rival)).toMatchObject({ code: 'approval-pending' })
+    expect(await knockAs(device)).toHaveProperty('certificate')
+    expect(await listPending(store.database)).toEqual([])
+    expect(await knockAs(rival)).toMatchObject({ code: 'name-taken' })
+    await store.close()
+  })
+})
+
+test('a name that looks like that of another user is refused, and the invite stays good', async () => {
+  await using device = await newcomer()
+  await join(device, 'wilma')
+  await using twin = await newcomer()
+  const invite = await ca.oneInvite()
+  expect(await enrolAs(twin, ca.clock, { user: 'vvi1ma', invite })).toMatchObject({
+    code: 'name-lookalike',
+    by: 'there',
+  })
+  expect(await enrolAs(twin, ca.clock, { user: 'root', invite })).toMatchObject({ code: 'name-reserved', by: 'there' })
+  expect(await enrolAs(twin, ca.clock, { user: 'fred', invite })).toHaveProperty('certificate')
+})

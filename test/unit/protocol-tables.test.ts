@@ -1,0 +1,240 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { manifestBytes } from '../../peer/files/manifest.ts'
+import { type Codec, codec } from '../../shared/codec.ts'
+import { isRefusal } from '../../shared/errors.ts'
+import * as limits from '../../shared/limits.ts'
+import {
+  type DeviceBody,
+  deviceBodyCodec,
+  type MessageContent,
+  messageContentCodec,
+  type SenderKeyBody,
+  senderKeyBodyCodec,
+} from '../../shared/wire/bodies.ts'
+import { type ChallengeContext, challengeCodec } from '../../shared/wire/challenge.ts'
+import {
+  type CaMessage,
+  caCodec,
+  type DirectoryEntry,
+  type Door,
+  type NewcomerMessage,
+  newcomerCodec,
+} from '../../shared/wire/enrolment.ts'
+import { type FileReply, type FileRequest, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
+import { type HelloMessage, helloCodec } from '../../shared/wire/hello.ts'
+import { type KeysReply, type KeysRequest, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import { headerCodec, type RecordHeader, recordCodec, type WireRecord } from '../../shared/wire/record.ts'
+import { type RevocationMessage, revocationCodec } from '../../shared/wire/revocation.ts'
+import {
+  type Head,
+  type SyncReply,
+  type SyncRequest,
+  syncReplyCodec,
+  syncRequestCodec,
+} from '../../shared/wire/sync.ts'
+import { isCode, WORDS } from '../../shared/words.ts'
+import { samplesOf } from '../support/protocol-samples.ts'
+import { readProtocolText } from '../support/protocol-text.ts'
+
+const text = readProtocolText()
+
+/** The names of all fields of a type, which the compiler checks: one more or one fewer there, and this file is wrong. */
+const of = <T>(names: Record<keyof T, 1>): readonly string[] => Object.keys(names)
+type Tables<Kinds extends string> = Record<Kinds, readonly string[]>
+type Item<T> = T extends readonly (infer Element)[] ? Element : never
+type Of<Message extends { readonly kind: string }, Kind> = Extract<Message, { readonly kind: Kind }>
+
+const FIELDS = {
+  enrol: {
+    begin: of<Of<NewcomerMessage, 'begin'>>({ kind: 1 }),
+    request: of<Of<NewcomerMessage, 'request'>>({ kind: 1, csr: 1, user: 1, password: 1, door: 1, addresses: 1 }),
+    token: of<Of<Door, 'token'>>({ kind: 1, token: 1 }),
+    register: of<Of<Door, 'register'>>({ kind: 1 }),
+    login: of<Of<Door, 'login'>>({ kind: 1 }),
+    renew: of<Of<Door, 'renew'>>({ kind: 1, certificate: 1 }),
+    rekey: of<Of<Door, 'rekey'>>({ kind: 1, certificate: 1, proof: 1 }),
+    answer: of<Of<NewcomerMessage, 'answer'>>({ kind: 1, id: 1, nonce: 1 }),
+    identity: of<Of<CaMessage, 'identity'>>({ kind: 1, root: 1, ca: 1 }),
+    challenge: of<Of<CaMessage, 'challenge'>>({ kind: 1, id: 1, ciphertext: 1 }),
+    issued: of<Of<CaMessage, 'issued'>>({ kind: 1, certificate: 1, crl: 1, directory: 1 }),
+    entry: of<DirectoryEntry>({ certificate: 1, addresses: 1 }),
+    refused: of<Of<CaMessage, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<NewcomerMessage['kind'] | CaMessage['kind'] | Door['kind'] | 'entry'>,
+  challenge: { context: of<ChallengeContext>({ nonce: 1, csr: 1, newcomer: 1, ca: 1, expiry: 1 }) },
+  hello: {
+    hello: of<Of<HelloMessage, 'hello'>>({
+      kind: 1,
+      version: 1,
+      network: 1,
+      certificate: 1,
+      crl: 1,
+      device: 1,
+      addresses: 1,
+    }),
+    admitted: of<Of<HelloMessage, 'admitted'>>({ kind: 1 }),
+    refused: of<Of<HelloMessage, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<HelloMessage['kind']>,
+  revocation: {
+    have: of<Of<RevocationMessage, 'have'>>({ kind: 1, number: 1 }),
+    piece: of<Of<RevocationMessage, 'piece'>>({ kind: 1, der: 1 }),
+    end: of<Of<RevocationMessage, 'end'>>({ kind: 1 }),
+  } satisfies Tables<RevocationMessage['kind']>,
+  record: {
+    record: of<WireRecord>({ header: 1, signature: 1, proof: 1, body: 1 }),
+    header: of<RecordHeader>({
+      v: 1,
+      room: 1,
+      author: 1,
+      inc: 1,
+      seq: 1,
+      prev: 1,
+      after: 1,
+      time: 1,
+      kind: 1,
+      body: 1,
+      key: 1,
+    }),
+    key: of<NonNullable<RecordHeader['key']>>({ epoch: 1, index: 1, commitment: 1 }),
+    proof: of<WireRecord['proof']>({ index: 1, size: 1, path: 1 }),
+  },
+  body: {
+    device: of<DeviceBody>({ certificate: 1, prekey: 1 }),
+    prekey: of<DeviceBody['prekey']>({ id: 1, suite: 1, publicKey: 1, created: 1 }),
+    'sender-key': of<SenderKeyBody>({ epoch: 1, members: 1, commitment: 1, boxes: 1 }),
+    box: of<Item<SenderKeyBody['boxes']>>({ to: 1, prekey: 1, box: 1 }),
+  },
+  content: {
+    text: of<Of<MessageContent, 'text'>>({ kind: 1, text: 1 }),
+    file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
+  } satisfies Tables<MessageContent['kind']>,
+  sync: {
+    heads: of<SyncRequest>({ kind: 1, room: 1, heads: 1 }),
+    head: of<Head>({ device: 1, inc: 1, seq: 1 }),
+    records: of<Of<SyncReply, 'records'>>({ kind: 1, records: 1 }),
+    done: of<Of<SyncReply, 'done'>>({ kind: 1, heads: 1 }),
+    refused: of<Of<SyncReply, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'head'>,
+  keys: {
+    want: of<KeysRequest>({ kind: 1, room: 1, records: 1 }),
+    keys: of<Of<KeysReply, 'keys'>>({ kind: 1, keys: 1 }),
+    entry: of<Item<Of<KeysReply, 'keys'>['keys']>>({ record: 1, key: 1 }),
+    refused: of<Of<KeysReply, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<KeysRequest['kind'] | KeysReply['kind'] | 'entry'>,
+  file: {
+    manifest: ['size', 'chunkBytes', 'hashes'],
+    want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1 }),
+    chunk: of<Of<FileRequest, 'chunk'>>({ kind: 1, index: 1 }),
+    whole: of<Of<FileRequest, 'whole'>>({ kind: 1 }),
+    held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1 }),
+    sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
+    refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest'>,
+}
+const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
+  'enrolment, newcomer → CA': [newcomerCodec],
+  'enrolment, CA → newcomer': [caCodec],
+  hello: [helloCodec],
+  revocation: [revocationCodec],
+  'sync, keys': [syncRequestCodec, syncReplyCodec, keysRequestCodec, keysReplyCodec],
+  'file, requests': [fileRequestCodec],
+  'file, replies': [fileReplyCodec],
+}
+const names = Object.entries(FIELDS).flatMap(([group, tables]) =>
+  Object.entries(tables).map(([name, fields]) => [`${group}.${name}`, fields] as const),
+)
+
+/** Who reads which messages. The tables that are not here stand inside others, and are read with them. */
+const READERS: Readonly<Record<string, Codec<unknown>>> = {
+  'enrol.begin': newcomerCodec,
+  'enrol.request': newcomerCodec,
+  'enrol.answer': newcomerCodec,
+  'enrol.identity': caCodec,
+  'enrol.challenge': caCodec,
+  'enrol.issued': caCodec,
+  'enrol.refused': caCodec,
+  'challenge.context': challengeCodec,
+  'hello.hello': helloCodec,
+  'hello.admitted': helloCodec,
+  'hello.refused': helloCodec,
+  'revocation.have': revocationCodec,
+  'revocation.piece': revocationCodec,
+  'revocation.end': revocationCodec,
+  'record.record': recordCodec,
+  'record.header': headerCodec,
+  'body.device': deviceBodyCodec,
+  'body.sender-key': senderKeyBodyCodec,
+  'content.text': messageContentCodec,
+  'content.file': messageContentCodec,
+  'sync.heads': syncRequestCodec,
+  'sync.records': syncReplyCodec,
+  'sync.done': syncReplyCodec,
+  'sync.refused': syncReplyCodec,
+  'keys.want': keysRequestCodec,
+  'keys.keys': keysReplyCodec,
+  'keys.refused': keysReplyCodec,
+  'file.want': fileRequestCodec,
+  'file.chunk': fileRequestCodec,
+  'file.whole': fileRequestCodec,
+  'file.held': fileReplyCodec,
+  'file.sealed': fileReplyCodec,
+  'file.refused': fileReplyCodec,
+}
+
+describe('the protocol text', () => {
+  test('has a field table for every message, and for no other', () => {
+    expect([...text.tables.keys()].sort()).toEqual(names.map(([name]) => name).sort())
+  })
+
+  test.each(names)('names the fields of %s', (name, fields) => {
+    expect(
+      text.tables
+        .get(name)
+        ?.map((field) => field.name)
+        .sort(),
+    ).toEqual([...fields].sort())
+  })
+
+  test.each(Object.entries(READERS))('describes %s as our reader takes it', (name, reader) => {
+    const { good, extreme, bad } = samplesOf(`\`${name}\``, text.tables)
+    expect(reader.decode(reader.encode(good))).toEqual(good)
+    for (const value of extreme) {
+      const read = reader.decode(reader.encode(value))
+      // Several fields at their largest need not fit into one message.
+      if (!isRefusal(read) || read.code !== 'frame-too-large') expect(read).toEqual(value)
+    }
+    for (const value of bad) expect(reader.decode(reader.encode(value))).toMatchObject({ kind: 'refusal' })
+  })
+
+  test.each(Object.entries(CONVERSATIONS))('tells the largest message: %s', (name, readers) => {
+    const most = text.messageBytes.get(name) ?? 0
+    for (const reader of readers) {
+      expect(reader.decode(new Uint8Array(most))).toMatchObject({ code: 'frame-malformed' })
+      expect(reader.decode(new Uint8Array(most + 1))).toMatchObject({ code: 'frame-too-large' })
+    }
+  })
+
+  test('names the fields of a manifest', () => {
+    const anyMap = codec(z.record(z.string(), z.unknown()), limits.KIB)
+    const manifest = { size: 0, chunkBytes: limits.CHUNK_BYTES, hashes: new Uint8Array(0) }
+    const read = anyMap.decode(manifestBytes(manifest))
+    expect(Object.keys(read).sort()).toEqual([...FIELDS.file.manifest].sort())
+  })
+
+  test('tells the limits as they are', () => {
+    expect(text.limits.size).toBeGreaterThan(40)
+    const ours: Readonly<Record<string, unknown>> = limits
+    for (const [name, value] of text.limits) expect({ [name]: value }).toEqual({ [name]: ours[name] })
+  })
+
+  test('speaks of refusals that there are', () => {
+    const real = text.codes.filter((code) => code !== 'certificate-…')
+    expect(real.length).toBeGreaterThan(60)
+    expect(real.filter((code) => !isCode(code))).toEqual([])
+  })
+
+  test('tells of every refusal in what peers say to each other', () => {
+    const spoken = /^(frame|certificate|request|token|challenge|record|key|box|prekey|file)-/
+    expect(Object.keys(WORDS).filter((code) => spoken.test(code) && !text.mentions.has(code))).toEqual([])
+  })
+})
