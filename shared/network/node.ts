@@ -109,7 +109,6 @@ const wrap = (libp2p: Libp2p): Node => ({
     } catch (cause) {
       throw fault('unreachable', addresses.join(', ') || 'no address known', cause)
     }
-    // libp2p compares the PeerId only where it can read the key out of it, which of an RSA PeerId it can't.
     const reached = peerIdOf(connection.remotePeer)
     if (addresses.every((address) => address.endsWith(`/p2p/${reached}`))) return connection
     connection.abort(new Error('another peer than the address names'))
@@ -136,7 +135,10 @@ const wrap = (libp2p: Libp2p): Node => ({
     ),
   connections: (peer) =>
     libp2p.getConnections().filter((one) => peer === undefined || peerIdOf(one.remotePeer) === peer),
-  onConnection: (listener) => listen(libp2p, 'connection:open', (event) => listener(event.detail)),
+  onConnection: (listener) =>
+    listen(libp2p, 'connection:open', ({ detail }) => {
+      if (isWhoWasDialed(detail)) listener(detail)
+    }),
   onDisconnection: (listener) => listen(libp2p, 'connection:close', (event) => listener(event.detail)),
   onDiscovered: (listener) =>
     listen(libp2p, 'peer:discovery', (event) =>
@@ -149,6 +151,15 @@ const wrap = (libp2p: Libp2p): Node => ({
     await libp2p.stop()
   },
 })
+
+/**
+ * Whether it leads to the peer that its address names; an address may have passed to another, and `dial` then ends the
+ * connection. libp2p compares the PeerId only where it can read the key out of it, which of an RSA PeerId it can't.
+ */
+const isWhoWasDialed = ({ direction, remoteAddr, remotePeer }: Connection): boolean => {
+  const address = remoteAddr.toString()
+  return direction === 'inbound' || !address.includes('/p2p/') || address.endsWith(`/p2p/${peerIdOf(remotePeer)}`)
+}
 
 const listen = <Name extends 'connection:open' | 'connection:close' | 'peer:discovery'>(
   libp2p: Libp2p,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { topicOf } from '../../peer/log/gossip.ts'
 import type { Code, Refusal } from '../../shared/errors.ts'
 import { isRefusal, nextStepOf, refusedThere, wordsOf } from '../../shared/errors.ts'
@@ -218,6 +218,21 @@ describe('a dialer', () => {
     expect(await line.hear()).toMatchObject({ kind: 'hello' })
     await expectRefused(one, line, 'silent')
     await stillServes()
+  })
+
+  test('at an address where somebody else used to be is not taken for them, and hears nothing of it', async () => {
+    await using gone = await stranger()
+    await using one = await stranger()
+    const line = await dials(one)
+    const [address = ''] = one.node.addresses()
+    alice.peer.meet(gone.node.peerId, [address.replace(one.node.peerId, gone.node.peerId)])
+    const found = (): unknown => alice.peer.sightings().find(({ peer }) => peer === gone.node.peerId)?.lastRefusal
+    await vi.waitFor(() => expect(found()).toMatchObject({ code: 'wrong-peer' }))
+    await line.say(one.hello(honest(one)))
+    expect(await line.hear()).toMatchObject({ kind: 'hello' })
+    await line.say({ kind: 'admitted' })
+    await alice.until((event) => event.kind === 'session' && event.device === one.node.peerId)
+    expect(alice.seen((event) => event.kind === 'refused' && event.device === one.node.peerId)).toBe(false)
   })
 
   test('that connects and opens nothing is cut off', async () => {
