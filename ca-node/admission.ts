@@ -1,12 +1,12 @@
 import { type Refusal, refuse } from '../shared/errors.ts'
 import type { PeerId, UserName } from '../shared/ids.ts'
-import { DEVICES_PER_USER } from '../shared/limits.ts'
 import { writeAudit } from './audit.ts'
 import type { Issued } from './authority.ts'
 import type { Database, Transaction } from './database.ts'
 import { forget, isApproved, readMode } from './modes.ts'
 import { skeletonOf } from './names.ts'
 import { revoke } from './revocations.ts'
+import { readTerms } from './terms.ts'
 
 /** By which door somebody comes in; serials are lower-case hex. */
 export type Admission =
@@ -84,12 +84,15 @@ export const admit = async (transaction: Transaction, newcomer: Newcomer, now: n
 const checkInvited = async (database: Reading, applicant: Applicant, tokenHash: Uint8Array, now: number) => {
   const invite = await database
     .selectFrom('invites')
-    .select(['expires_at', 'used_at'])
+    .select(['expires_at', 'used_at', 'for_name'])
     .where('token_hash', '=', tokenHash)
     .executeTakeFirst()
   if (invite === undefined) return refuse('token-wrong')
   if (invite.used_at !== null) return refuse('token-used')
   if (now >= invite.expires_at) return refuse('token-expired', `since ${new Date(invite.expires_at).toISOString()}`)
+  if (invite.for_name !== null && invite.for_name !== applicant.user) {
+    return refuse('token-for-another', `it is for ${invite.for_name}`)
+  }
   return (await checkName(database, applicant.user)) ?? (await checkNewDevice(database, applicant.peerId))
 }
 
@@ -131,7 +134,8 @@ const checkLogin = async (database: Reading, { user, peerId }: Applicant): Promi
     .where('user_id', '=', account.id)
     .where('revoked_at', 'is', null)
     .execute()
-  if (devices.length >= DEVICES_PER_USER) return refuse('device-limit', `${user}: ${devices.length}`)
+  const terms = await readTerms(database)
+  if (devices.length >= terms.devices) return refuse('device-limit', `${user}: ${devices.length}`)
   return checkNewDevice(database, peerId)
 }
 

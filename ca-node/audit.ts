@@ -17,6 +17,7 @@ export type AuditEvent =
   | 'restored'
   | 'revoked'
   | 'served'
+  | 'terms'
 
 /** A row of the audit. */
 export type Audited = {

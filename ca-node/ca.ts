@@ -12,7 +12,7 @@ import { openStore } from './beside.ts'
 import { createChallenges } from './challenge.ts'
 import { type Log, serveEnrolment } from './enrolment-handler.ts'
 import { createTally, type Health, startHealth, type Vitals } from './health.ts'
-import { createInvites, reachable } from './invites.ts'
+import { createInvites, type InviteOrder, reachable } from './invites.ts'
 import { type Mode, setMode } from './modes.ts'
 import { countAll } from './overview.ts'
 import { createPasswords } from './passwords.ts'
@@ -30,7 +30,7 @@ export type Ca = AsyncDisposable & {
   readonly peerId: PeerId
   /** Multiaddrs that a newcomer can use, without PeerId. */
   readonly addresses: readonly string[]
-  invite(order: { readonly count: number; readonly lifetimeMs: number }): Promise<Invite[]>
+  invite(order: Omit<InviteOrder, 'now'>): Promise<Invite[]>
   users(): Promise<ListedUser[]>
   /** Where `/health` and `/metrics` are, when they were asked for. */
   readonly healthPort: number | null

@@ -12,8 +12,10 @@ import { setPassword, showDevices, showUsers } from './commands/people.ts'
 import { disable, enable, revoke } from './commands/revoke.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
+import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
 import { REASONS } from './revocations.ts'
+import { KEY_BITS } from './terms.ts'
 
 const DEFAULT_HOME = join(homedir(), '.lanyard', 'ca')
 
@@ -60,6 +62,11 @@ program
 plain<InviteOptions>('invite', 'make invites, beside a CA that serves or without one', invite)
   .option('--count <n>', 'how many', '1')
   .option('--ttl <hours>', 'how long each is good for', String(INVITE_LIFETIME_MS / HOUR_MS))
+  .option('--for <name>', 'the only user name that it lets in')
+plain<TermsOptions>('terms', 'show or set on what terms certificates are given', showOrSetTerms)
+  .option('--lifetime <time>', 'how long a certificate is good for: 1h to 90d')
+  .option('--key-bits <bits>', `the shortest key: ${KEY_BITS.join(', ')}`)
+  .option('--devices <n>', 'how many devices a user may have')
 plain('status', 'how it stands: members, invites, the revocation list', showStatus)
 plain('users', 'list who has joined', showUsers)
 plain('devices', 'list every device and its certificate', showDevices)

@@ -28,14 +28,22 @@ export type Application = Applicant & {
   readonly csrHash: Uint8Array
 }
 
-/** What a certificate that is shown is held against. `now` is milliseconds since the Unix epoch. */
-export type Ground = { readonly anchor: TrustAnchor; readonly now: number }
+/** What a request is held against. */
+export type Ground = {
+  readonly anchor: TrustAnchor
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number
+  /** The shortest key that gets a certificate, bits. */
+  readonly keyBits: number
+}
 
 /** The request's own signature, its key, its names, its door, the password: the application, or the first broken rule. */
 export const assess = (request: EnrolmentRequest, caller: Caller, ground: Ground): Application | Refusal => {
   const csr = readRequest(request.csr)
   if (isRefusal(csr)) return csr
   if (Buffer.compare(csr.spki, caller.spki) !== 0) return refuse('request-wrong-key')
+  const bits = csr.publicKey.asymmetricKeyDetails?.modulusLength ?? 0
+  if (bits < ground.keyBits) return refuse('key-too-weak', `${bits} bits, at least ${ground.keyBits}`)
   const user = userNameOf(request.user)
   if (isRefusal(user)) return user
   if (csr.user !== user) return refuse('request-malformed', 'it names another user than the message around it')

@@ -5,6 +5,7 @@ import { type Applicant, admit, check, type Newcomer } from './admission.ts'
 import { type Audited, writeAudit } from './audit.ts'
 import type { Database } from './database.ts'
 import { ask } from './modes.ts'
+import { readTerms, type Terms } from './terms.ts'
 
 export type ListedUser = {
   readonly name: string
@@ -22,6 +23,8 @@ export type ListedUser = {
 export type Registry = {
   /** Null, or why this one could not be written now: `token-…`, `name-…`, `already-enrolled`, … Cheap, and no promise. */
   check(applicant: Applicant, now: number): Promise<Refusal | null>
+  /** The terms on which certificates are given now. */
+  terms(): Promise<Terms>
   /** The password of a user, as it was hashed; null when there is no such user. */
   passwordHash(user: UserName): Promise<string | null>
   /** Writes down another one (PHC string), and that it was. */
@@ -30,7 +33,8 @@ export type Registry = {
   enrol(newcomer: Newcomer, now: number): Promise<Refusal | null>
   /** Null when the request waits for the operator now, or waited already; `busy` when too many do. */
   askApproval(applicant: Applicant, now: number): Promise<Refusal | null>
-  addInvites(tokenHashes: readonly Uint8Array[], expires: number, now: number): Promise<void>
+  /** @param forName the only user name that they let in; null for any */
+  addInvites(tokenHashes: readonly Uint8Array[], expires: number, now: number, forName?: UserName | null): Promise<void>
   /** Each device with a certificate that is still valid, the newest first, up to `maxBytes` of them. */
   directory(maxBytes: number, now: number): Promise<DirectoryEntry[]>
   users(): Promise<ListedUser[]>
@@ -46,6 +50,8 @@ const ENTRY_OVERHEAD_BYTES = 40 // names and heads of the CBOR around one entry
 
 export const createRegistry = (database: Database): Registry => ({
   check: (applicant, now) => check(database, applicant, now),
+
+  terms: () => readTerms(database),
 
   passwordHash: async (user) => {
     const row = await database.selectFrom('users').select('password_hash').where('name', '=', user).executeTakeFirst()
@@ -63,15 +69,22 @@ export const createRegistry = (database: Database): Registry => ({
   askApproval: ({ user, peerId }, now) =>
     database.transaction().execute((transaction) => ask(transaction, user, peerId, now)),
 
-  addInvites: (tokenHashes, expires, now) =>
+  addInvites: (tokenHashes, expires, now, forName = null) =>
     database.transaction().execute(async (transaction) => {
       for (const hash of tokenHashes) {
         await transaction
           .insertInto('invites')
-          .values({ token_hash: hash, created_at: now, expires_at: expires, used_at: null, used_by: null })
+          .values({
+            token_hash: hash,
+            created_at: now,
+            expires_at: expires,
+            used_at: null,
+            used_by: null,
+            for_name: forName,
+          })
           .execute()
       }
-      const detail = `until ${new Date(expires).toISOString()}`
+      const detail = `until ${new Date(expires).toISOString()}${forName === null ? '' : `, for ${forName}`}`
       await writeAudit(transaction, { time: now, event: 'invited', subject: String(tokenHashes.length), detail })
     }),
 

@@ -44,6 +44,8 @@ export type Schema = {
     expires_at: number
     used_at: number | null
     used_by: number | null
+    /** The only user name that it lets in; null for any. */
+    for_name: string | null
   }
   revocations: {
     serial: string
@@ -104,7 +106,8 @@ export const MIGRATIONS: readonly string[] = [
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at INTEGER,
-    used_by INTEGER REFERENCES users (id)
+    used_by INTEGER REFERENCES users (id),
+    for_name TEXT
   ) STRICT;
   CREATE TABLE addresses (position INTEGER PRIMARY KEY, address TEXT NOT NULL) STRICT;
   CREATE TABLE audit (

@@ -26,6 +26,7 @@ export const PASSWORD_MAX_BYTES = 1 * KIB // argon2 takes more, but nobody types
 // Certificates
 export const CERTIFICATE_MAX_BYTES = 8 * KIB // RSA-4096 with our extensions is 1.9 KiB
 export const CERTIFICATE_LIFETIME_MS = 14 * DAY_MS // a week of holiday for the CA, twice
+export const CERTIFICATE_LIFETIME_MIN_MS = 1 * HOUR_MS // the shortest: a renewal at its half still has time for several tries
 export const CERTIFICATE_LIFETIME_MAX_MS = 90 * DAY_MS // the longest that a policy may ask for
 export const CERTIFICATE_BACKDATE_MS = 1 * HOUR_MS // newcomers whose clock is behind
 export const CLOCK_SKEW_MS = 5 * MINUTE_MS // what unsynchronised laptops drift in months
@@ -84,7 +85,8 @@ export const ENROLMENT_WINDOW_MS = 15 * MINUTE_MS // … in each such window
 export const ENROLMENT_BAR_MAX_MS = 24 * HOUR_MS // who goes on past the limit is kept out twice as long each time, up to this
 export const PENDING_MAX = 1_000 // requests that wait for the operator: 100 KiB
 export const PENDING_LIFETIME_MS = 7 * DAY_MS // a request, or an approval, that nobody comes back for
-export const DEVICES_PER_USER = 10 // a person's machines, with room for a lost one
+export const DEVICES_PER_USER = 10 // a person's machines, with room for a lost one, unless the operator says otherwise …
+export const DEVICES_PER_USER_MAX = 1_000 // … up to this: one user who stands for a rack of machines
 export const RENEWAL_GRACE_MS = 30 * DAY_MS // past its end a certificate is renewed by the key alone: a long holiday
 export const PASSWORD_HASHES_AT_ONCE = 2 // 64 MiB each
 export const PASSWORD_HASHES_WAITING = 300 // 0.25 s each on two cores (measured): nobody waits over 75 s

@@ -224,7 +224,7 @@ export const WORDS = {
   'key-too-weak': words(
     "the newcomer's key is too short, too long, or not RSA",
     'our key is not of the size that this network asks for',
-    'start again with a fresh home directory',
+    'make a longer one: npm run peer -- rekey',
   ),
   'name-invalid': words(
     'the user name breaks the rule: 1 to 32 of a–z, 0–9, dot, underscore, hyphen, beginning with a letter or digit',
@@ -288,6 +288,11 @@ export const WORDS = {
     'ask the operator for a new invite',
   ),
   'token-expired': words('the invite has expired', 'that invite has expired', 'ask the operator for a new invite'),
+  'token-for-another': words(
+    'the invite was made for another user name',
+    'that invite was made for another user name',
+    'join with the name that the invite was made for, or ask the operator for another invite',
+  ),
   'challenge-wrong': words(
     "the newcomer's answer to the challenge was wrong: it does not hold the key",
     'our answer to the challenge was wrong',
