@@ -126,6 +126,38 @@ export const WORDS = {
     'wait for the directory to reach both sides',
   ),
 
+  // Roots that follow each other
+  'root-ended': words(
+    'the certificate is from an older root of this network, whose time is over',
+    'our certificate is from an older root of this network, whose time is over',
+    'meet the CA: it renews the certificate under the new root',
+  ),
+  'root-foreign': words(
+    'the new root is for another network',
+    'our new root is for another network than that of the other side',
+    'nothing was taken: its sender is faulty or hostile',
+  ),
+  'root-older': words(
+    'the root is not newer than the one that is trusted here',
+    'our root is older than the one that the other side trusts',
+    'nothing to do: the newer root stays',
+  ),
+  'root-gap': words(
+    'the new root follows one that is not known here',
+    'the other side does not know the root that ours follows',
+    'meet the CA: it tells of all roots',
+  ),
+  'root-forked': words(
+    'another root of that number is trusted here already: somebody else may have the key of the one before it',
+    'the other side trusts another root of that number',
+    "compare the network code with the one on the CA's screen, and tell its operator",
+  ),
+  'root-outdated': words(
+    'a newer root than the one in these keys has signed already',
+    'the other side has older keys than its network',
+    "bring the newest keys here (copy the other CA's home, or restore the newest backup), then start again",
+  ),
+
   // Revocation lists
   'crl-malformed': words(
     'the revocation list is not a complete, well-formed v2 list',
