@@ -20,6 +20,7 @@ import type { Attempts } from './attempts.ts'
 import type { Authority } from './authority.ts'
 import type { Challenges } from './challenge.ts'
 import { type Answer, type Candidate, decide, GREETING, patience, type Stage } from './enrolment.ts'
+import { changePassword } from './password-change.ts'
 import type { Passwords } from './passwords.ts'
 import { type Application, assess, type Caller } from './policy.ts'
 import type { Publisher } from './publisher.ts'
@@ -35,7 +36,7 @@ export type EnrolmentParts = {
   readonly anchor: TrustAnchor
   readonly registry: Pick<
     Registry,
-    'askApproval' | 'audit' | 'check' | 'directory' | 'enrol' | 'passwordHash' | 'terms'
+    'askApproval' | 'audit' | 'changePassword' | 'check' | 'directory' | 'enrol' | 'passwordHash' | 'terms'
   >
   readonly authority: Authority
   readonly publisher: Pick<Publisher, 'latest' | 'refresh'>
@@ -91,6 +92,12 @@ const turn = async (
       if (isRefusal(challenge)) return await noteRefusal(parts, caller, candidate.user, challenge)
       await line.send(challenge)
       return { kind: 'challenged', candidate }
+    }
+    case 'change': {
+      const refused = await changePassword(parts, move.change, caller)
+      if (refused !== null) return await noteRefusal(parts, caller, move.change.user, refused)
+      await line.send({ kind: 'changed' })
+      return { kind: 'changed' }
     }
     case 'redeem': {
       const issued = await redeem(parts, move.answer, move.candidate, caller)

@@ -49,11 +49,9 @@ export const assess = (request: EnrolmentRequest, caller: Caller, ground: Ground
   if (csr.user !== user) return refuse('request-malformed', 'it names another user than the message around it')
   const door = assessDoor(request, caller, ground)
   if (isRefusal(door)) return door
-  const refused = door.passwordUse === 'set' ? (checkReserved(user) ?? assessNew(request.password)) : null
+  const isNew = door.passwordUse === 'set'
+  const refused = (isNew ? checkReserved(user) : null) ?? assessPassword(request.password, isNew ? 'new' : 'known')
   if (refused !== null) return refused
-  if (Buffer.byteLength(request.password) > PASSWORD_MAX_BYTES) {
-    return refuse('input-invalid', 'the password is too long')
-  }
   return {
     user,
     peerId: caller.peerId,
@@ -107,5 +105,8 @@ const readHeld = (
   return held.user === user ? held : refuse('request-malformed', `the certificate is for ${held.user}`)
 }
 
-const assessNew = (password: string): Refusal | null =>
-  [...password].length < PASSWORD_MIN ? refuse('password-too-short') : null
+/** Null, or what is wrong with a password before it is hashed or compared. A known one may be from before today's rules. */
+export const assessPassword = (password: string, kind: 'new' | 'known'): Refusal | null => {
+  if (kind === 'new' && [...password].length < PASSWORD_MIN) return refuse('password-too-short')
+  return Buffer.byteLength(password) > PASSWORD_MAX_BYTES ? refuse('input-invalid', 'the password is too long') : null
+}

@@ -6,6 +6,7 @@ import { type Audited, writeAudit } from './audit.ts'
 import type { Database } from './database.ts'
 import { ask } from './modes.ts'
 import { readTerms, type Terms } from './terms.ts'
+import { changeHash, type HashChange } from './user-password.ts'
 
 export type ListedUser = {
   readonly name: string
@@ -29,6 +30,8 @@ export type Registry = {
   passwordHash(user: UserName): Promise<string | null>
   /** Writes down another one (PHC string), and that it was. */
   setPassword(user: string, passwordHash: string, now: number): Promise<void>
+  /** Null when the user has the new password now; else why not. */
+  changePassword(change: HashChange, now: number): Promise<Refusal | null>
   /** User, device, certificate, spent token and audit row in one transaction; or the refusals of `check`, and nothing. */
   enrol(newcomer: Newcomer, now: number): Promise<Refusal | null>
   /** Null when the request waits for the operator now, or waited already; `busy` when too many do. */
@@ -63,6 +66,9 @@ export const createRegistry = (database: Database): Registry => ({
       await transaction.updateTable('users').set({ password_hash: passwordHash }).where('name', '=', user).execute()
       await writeAudit(transaction, { time: now, event: 'password', subject: user, detail: 'by the operator' })
     }),
+
+  changePassword: (change, now) =>
+    database.transaction().execute((transaction) => changeHash(transaction, change, now)),
 
   enrol: (newcomer, now) => database.transaction().execute((transaction) => admit(transaction, newcomer, now)),
 

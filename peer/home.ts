@@ -5,8 +5,8 @@ import { type TrustAnchor, trustAnchor, type VerifiedDevice, verifyDevice } from
 import { systemClock } from '../shared/clock.ts'
 import { isRefusal, LanyardError, orThrow, type Refusal } from '../shared/errors.ts'
 import { systemRandom } from '../shared/random.ts'
+import type { CaContact } from './identity/ca-line.ts'
 import { type Keystore, openKeystore, type Profile, replaceCertificate } from './identity/keystore.ts'
-import type { CaContact } from './identity/renew.ts'
 import type { Peer } from './peer.ts'
 import { listenAddresses, rememberPort } from './settings.ts'
 

@@ -289,6 +289,11 @@ export const WORDS = {
     'our certificate expired over 30 days ago: its key alone renews it no more',
     'renew with the password',
   ),
+  'device-not-theirs': words(
+    'the device is none of that user, who may not change the password from it',
+    'this device is none of that user: the password is changed from a device of their own',
+    "run it on a device of that user, or make this one theirs: npm run peer -- login '<invite>'",
+  ),
   'user-disabled': words(
     'the user is disabled',
     'the operator of the CA has disabled this user',

@@ -5,10 +5,8 @@ import { isRefusal, type Refusal, refusalOf } from '../../shared/errors.ts'
 import { RENEWAL_CHECK_MS } from '../../shared/limits.ts'
 import type { Node } from '../../shared/network/node.ts'
 import type { Random } from '../../shared/random.ts'
-import { type EnrolParts, enrol } from './enrol.ts'
-
-/** What of a CA a device keeps: where it was, and which root it must show. */
-export type CaContact = EnrolParts['invite']
+import type { CaContact } from './ca-line.ts'
+import { enrol } from './enrol.ts'
 
 /**
  * When a certificate is to be renewed: from half of its life on, and up to a twentieth of it later, so that a whole office
