@@ -115,7 +115,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const network = anchor.network
   const general = roomIdOf(network, 'general')
 
-  const stores = openStores(parts.databasePath, parts.storeKey, random)
+  const owner = { storeKey: parts.storeKey, device: self.peerId }
+  const stores = openStores(parts.databasePath, owner, random)
   const { database, records, keys, certificates, addresses, incarnation } = stores
 
   const events = createEvents()

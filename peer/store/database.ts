@@ -6,6 +6,8 @@ import { fault } from '../../shared/errors.ts'
 /** The one door to node:sqlite in the peer. Everything is synchronous: one writer, short transactions. */
 export type Database = {
   prepare(sql: string): StatementSync
+  /** Runs statements that take no values. */
+  exec(sql: string): void
   /**
    * Runs `work` in one transaction; nested calls join the outer one. It outlives a killed process at once, and a power cut
    * once it is `flushed`: what other members hold too need not wait for that.
@@ -44,6 +46,7 @@ export const openDatabase = (path: string): Database => {
 
   return {
     prepare: (sql) => database.prepare(sql),
+    exec: (sql) => database.exec(sql),
     transaction: (work) => {
       if (depth > 0) return work()
       depth++

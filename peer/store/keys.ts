@@ -120,6 +120,10 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
       addPrekey.run(prekey.id, prekey.publicKey, sealed, prekey.created)
       retire.run(now, prekey.id)
     },
+    /** Forgets all that is bound to the name of this device: it has another one now. What others sealed is read on. */
+    forgetOwn: (): void => {
+      database.exec('DELETE FROM own_sender_keys; DELETE FROM own_recipients; DELETE FROM own_prekeys')
+    },
     erasePrekeys: (rotatedBefore: number): void => {
       erase.run(rotatedBefore)
     },

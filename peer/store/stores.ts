@@ -1,4 +1,4 @@
-import type { Incarnation } from '../../shared/ids.ts'
+import type { Incarnation, PeerId } from '../../shared/ids.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAddressStore } from './addresses.ts'
 import { type CertificateStore, createCertificateStore } from './certificates.ts'
@@ -22,18 +22,31 @@ export type Stores = {
   readonly incarnation: Incarnation
 }
 
-/** @param key 32 bytes that seal the columns @throws LanyardError `storage-failed`, `profile-in-use` */
-export const openStores = (path: string, key: Uint8Array, random: Random): Stores => {
+export type StoreOwner = {
+  /** 32 bytes that seal the columns. */
+  readonly storeKey: Uint8Array
+  /** Whose store it is. When that has changed, by a new key, it goes on under the new name: all of it, in one transaction. */
+  readonly device: PeerId
+}
+
+/** @throws LanyardError `storage-failed`, `profile-in-use` */
+export const openStores = (path: string, { storeKey, device }: StoreOwner, random: Random): Stores => {
   const database = openDatabase(path)
-  const sealer = createSealer(key, random)
+  const sealer = createSealer(storeKey, random)
+  const meta = createMetaStore(database)
+  const keys = createKeyStore(database, sealer)
+  const incarnation = database.transaction(() => {
+    if (meta.moveTo(device)) keys.forgetOwn()
+    return meta.incarnation(random)
+  })
   return {
     database,
     records: createRecordStore(database, sealer),
-    keys: createKeyStore(database, sealer),
+    keys,
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),
     addresses: createAddressStore(database),
     revocationList: createRevocationListStore(database),
-    incarnation: createMetaStore(database).incarnation(random),
+    incarnation,
   }
 }
