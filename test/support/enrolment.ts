@@ -36,6 +36,17 @@ export const manualClock = (start = Date.now()): Clock & { advance(ms: number): 
   }
 }
 
+/** The machine's clock, which a test can put forward. */
+export const runningClock = (): ReturnType<typeof manualClock> => {
+  let ahead = 0
+  return {
+    now: () => Date.now() + ahead,
+    advance: (ms) => {
+      ahead += ms
+    },
+  }
+}
+
 export const temporaryFolder = async (): Promise<{ path: string; remove: () => Promise<void> }> => {
   const path = await mkdtemp(join(tmpdir(), 'lanyard-'))
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
@@ -49,11 +60,13 @@ export type TestCa = Ca & {
   oneInvite(): Promise<Invite>
 }
 
+type TestCaOptions = Pick<CaParts, 'healthPort' | 'mode' | 'silenceMs'> & { readonly clock?: TestCa['clock'] }
+
 /** A CA with a root of its own, on loopback; its keys take a few seconds. */
-export const testCa = async (options: Pick<CaParts, 'healthPort' | 'mode' | 'silenceMs'> = {}): Promise<TestCa> => {
+export const testCa = async (options: TestCaOptions = {}): Promise<TestCa> => {
   const folder = await temporaryFolder()
   const home = join(folder.path, 'ca')
-  const clock = manualClock()
+  const { clock = manualClock() } = options
   const logged: { event: string; facts: Readonly<Record<string, unknown>> }[] = []
   const random = systemRandom
   await createCaKeys(home, { networkName: 'test', passphrase: PASSPHRASE, random, now: clock.now() })
