@@ -2,7 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { fault, nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
-import { HOUR_MS, INVITE_LIFETIME_MS } from '../shared/limits.ts'
+import { DEVICE_KEY_BITS, HOUR_MS, INVITE_LIFETIME_MS } from '../shared/limits.ts'
 import { approve, showPending } from './commands/approve.ts'
 import { checkAudit, showAudit } from './commands/audit.ts'
 import { backup, restore } from './commands/backup.ts'
@@ -15,7 +15,6 @@ import { exportPapers, showInvites, showStatus } from './commands/state.ts'
 import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
 import { REASONS } from './revocations.ts'
-import { KEY_BITS } from './terms.ts'
 
 const DEFAULT_HOME = join(homedir(), '.lanyard', 'ca')
 
@@ -65,7 +64,7 @@ plain<InviteOptions>('invite', 'make invites, beside a CA that serves or without
   .option('--for <name>', 'the only user name that it lets in')
 plain<TermsOptions>('terms', 'show or set on what terms certificates are given', showOrSetTerms)
   .option('--lifetime <time>', 'how long a certificate is good for: 1h to 90d')
-  .option('--key-bits <bits>', `the shortest key: ${KEY_BITS.join(', ')}`)
+  .option('--key-bits <bits>', `the shortest key: ${DEVICE_KEY_BITS.join(', ')}`)
   .option('--devices <n>', 'how many devices a user may have')
 plain('status', 'how it stands: members, invites, the revocation list', showStatus)
 plain('users', 'list who has joined', showUsers)

@@ -4,6 +4,7 @@ import {
   CERTIFICATE_LIFETIME_MIN_MS,
   CERTIFICATE_LIFETIME_MS,
   DAY_MS,
+  DEVICE_KEY_BITS,
   DEVICE_KEY_MIN_BITS,
   DEVICES_PER_USER,
   DEVICES_PER_USER_MAX,
@@ -21,8 +22,6 @@ export type Terms = {
   /** Devices of one user that are not revoked. */
   readonly devices: number
 }
-
-export const KEY_BITS = [2048, 3072, 4096] as const
 
 type Reading = Pick<Database, 'selectFrom'>
 
@@ -79,8 +78,8 @@ const checkTerms = ({ lifetimeMs, keyBits, devices }: Terms): void => {
   if (!(lifetimeMs >= CERTIFICATE_LIFETIME_MIN_MS && lifetimeMs <= CERTIFICATE_LIFETIME_MAX_MS)) {
     throw fault('input-invalid', LIFETIME_RULE)
   }
-  if (!KEY_BITS.some((bits) => bits === keyBits))
-    throw fault('input-invalid', `--key-bits takes ${KEY_BITS.join(', ')}`)
+  if (!DEVICE_KEY_BITS.some((bits) => bits === keyBits))
+    throw fault('input-invalid', `--key-bits takes ${DEVICE_KEY_BITS.join(', ')}`)
   if (!(Number.isInteger(devices) && devices >= 1 && devices <= DEVICES_PER_USER_MAX)) {
     throw fault('input-invalid', `--devices takes 1 to ${DEVICES_PER_USER_MAX}`)
   }

@@ -47,6 +47,7 @@ export const STORE_KEY_BYTES = 32 // AES-256
 export const PEPPER_BYTES = 32 // a key of 256 bits
 export const DEVICE_KEY_MIN_BITS = 2048 // NIST SP 800-57 until 2030
 export const DEVICE_KEY_MAX_BITS = 4096 // more only slows the verifier
+export const DEVICE_KEY_BITS = [2048, 3072, 4096] as const // what an operator may ask for: 112, 128 and 150 bits of strength
 export const EXPONENT_MIN = 65_537n // NIST SP 800-56B §6.2: odd, and at least this
 export const EXPONENT_MAX = 2n ** 32n // a longer one only slows the verifier
 export const SEALED_KEY_MAX_BYTES = 16 * KIB // RSA-4096 sealed is 2.5 KiB
@@ -57,8 +58,12 @@ export const SCRYPT_MAX_MEMORY_BYTES = 32 * MIB // what OpenSSL takes as well
 export const SCRYPT_LANES_MAX = 16 // a damaged file may not keep a core for minutes
 
 // Revocation at the CA
-export const RENEWAL_CHECK_MS = 1 * HOUR_MS // how often a certificate's age is looked at, besides each sighting of the CA
-export const CA_SIGHT_MS = 1 * MINUTE_MS // how often a peer looks for the CA that it has no connection with
+export const WALL_TICK_MS = 1 * SECOND_MS // how soon it is seen that the wall clock was set, or that a laptop slept
+export const RENEWAL_CHECK_MS = 1 * MINUTE_MS // how often a certificate's age is looked at, besides each sighting of the CA
+export const RENEWAL_RETRY_MS = 1 * HOUR_MS // after the CA refused a renewal; sooner in a short life, by RENEWAL_RETRY_SHARE
+export const RENEWAL_RETRY_SHARE = 12 // … of it: every 5 minutes in an hour, within ENROLMENT_TRIES
+export const CA_SIGHT_MS = 1 * MINUTE_MS // a peer looks for the CA that it has no connection with after half of this to all of it
+export const CRL_FRESH_CHECK_MS = 1 * MINUTE_MS // how often it is looked at whether the revocation list is stale
 export const CRL_INTERVAL_MS = 24 * HOUR_MS // a list at least this often: who has an old one sees that it is old
 export const CRL_ENTRY_KEPT_MS = 30 * DAY_MS // past the certificate's end: as long as its key alone could renew it
 export const CRLS_KEPT = 30 // lists in the CA's database: a month, for whoever asks what was said when

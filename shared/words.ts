@@ -93,7 +93,7 @@ export const WORDS = {
   'certificate-expired': words(
     'the certificate has expired',
     'our certificate has expired',
-    'renew: enrol again while the CA is on the network',
+    'renew it while the CA is on the network: npm run peer -- renew',
   ),
   'certificate-not-yet-valid': words(
     'the certificate is not valid yet',
@@ -118,7 +118,7 @@ export const WORDS = {
   'certificate-revoked': words(
     'the certificate has been revoked',
     'our certificate has been revoked',
-    'ask the operator of the CA; a new invite enrols this device anew',
+    'ask the operator of the CA; whoever may go on takes a new key: npm run peer -- login --new-key',
   ),
   'certificate-unknown': words(
     'no certificate is known for the author',
@@ -183,6 +183,11 @@ export const WORDS = {
     'the revocation list is past the date of the next one',
     'our revocation list is past the date of the next one',
     'start the CA, or meet a peer that has met it since',
+  ),
+  'strict-stale': words(
+    'this device is strict, and its revocation list is too old to tell who has been revoked: it lets nobody new in',
+    'the other side is strict, and its revocation list is too old to tell whether we have been revoked',
+    'start the CA, which brings a new list; or be less strict: npm run peer -- config strict off',
   ),
   'crl-not-yet-valid': words(
     'the revocation list is from the future',
@@ -287,12 +292,22 @@ export const WORDS = {
   'password-needed': words(
     'the certificate expired over 30 days ago: its key alone renews it no more',
     'our certificate expired over 30 days ago: its key alone renews it no more',
-    'renew with the password',
+    'renew it with the password: npm run peer -- login',
   ),
   'device-not-theirs': words(
     'the device is none of that user, who may not change the password from it',
     'this device is none of that user: the password is changed from a device of their own',
     "run it on a device of that user, or make this one theirs: npm run peer -- login '<invite>'",
+  ),
+  'rekey-cut-off': words(
+    'a change of key was cut off as the CA took it up: only the CA knows which key counts now',
+    'the other side has a change of key to end',
+    'start it again when the CA is on the network; where that is no help: npm run peer -- login --new-key',
+  ),
+  'join-cut-off': words(
+    'an earlier join got through at the CA, and was cut off before this device had its certificate',
+    'the other side was cut off while it joined',
+    "use the same user name and password: npm run peer -- login '<invite>'",
   ),
   'user-disabled': words(
     'the user is disabled',

@@ -14,9 +14,16 @@ import {
   type NewcomerMessage,
   newcomerCodec,
 } from '../../shared/wire/enrolment.ts'
+import type { Profile } from './identity-files.ts'
 
 /** What of a CA a device keeps: where it was, and which root it must show. */
 export type CaContact = Pick<Invite, 'pin' | 'caPeerId' | 'addresses'>
+
+export const contactOf = ({ pin, caPeerId, caAddresses }: Profile): CaContact => ({
+  pin,
+  caPeerId,
+  addresses: caAddresses,
+})
 
 export type CaLineParts = {
   readonly node: Pick<Node, 'dial' | 'open'>

@@ -15,6 +15,8 @@ export type HelloParts = {
   /** The CA node, which we dial for lists and renewal. */
   readonly isCa: (connection: Connection) => boolean
   readonly revoked: (serial: string) => boolean
+  /** Why nobody is let in at this moment, however good the certificate. */
+  readonly barred: () => Refusal | null
   /** Our own side of the hello, as it stands at this moment. */
   readonly mine: () => Hello
   readonly admit: (device: VerifiedDevice, connection: Connection, theirs: Hello) => void
@@ -106,15 +108,12 @@ const converse = async (
   const remoteSpki = connection.remotePeer.publicKey?.raw
   const context: HelloContext = {
     mine: parts.mine(),
-    verify: (certificate) =>
-      remoteSpki === undefined
-        ? refuse('certificate-wrong-key', 'the connection proved no RSA key')
-        : verifyDevice(certificate, {
-            anchor: parts.anchor,
-            now: parts.clock.now(),
-            remoteSpki,
-            revoked: parts.revoked,
-          }),
+    verify: (certificate) => {
+      if (remoteSpki === undefined) return refuse('certificate-wrong-key', 'the connection proved no RSA key')
+      const { anchor, clock, revoked } = parts
+      const device = verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki, revoked })
+      return isRefusal(device) ? device : (parts.barred() ?? device)
+    },
   }
   const deadline = performance.now() + timeoutMs
   let state = startHello(role)

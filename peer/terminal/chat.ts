@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline'
 import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
 import type { RecordHash } from '../../shared/ids.ts'
 import type { Peer } from '../peer.ts'
-import { eventJson, eventLine, messageJson, messageLine, refusalJson, userLines } from './lines.ts'
+import { eventJson, eventLine, messageJson, messageLine, refusalJson, staleLine, userLines } from './lines.ts'
 import { createProgressBar } from './progress.ts'
 
 export type ChatParts = {
@@ -19,6 +19,7 @@ const HELP = `Write a line and press Enter to say it in #general.
 /history [N]    the last N messages
 /why            what is known about peers that are not reached
 /rekey          a new sender key, from the next message on
+/renew          renew the certificate of this device now
 /quit           leave`
 
 /** A plain line-by-line chat in #general; resolves when the user leaves or the input ends. */
@@ -48,6 +49,8 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     network: peer.network.id,
     addresses: peer.addresses(),
   })
+  const { stale } = peer.revocationList()
+  if (stale !== null) show(staleLine(stale), { event: 'crl-stale', ...refusalJson(stale) })
   if (!json) for (const message of peer.history(peer.general, RECENT)) show(messageLine(message), {})
 
   const commands: Readonly<Record<string, (rest: string) => Promise<void> | void>> = {
@@ -79,6 +82,10 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     '/rekey': async () => {
       await peer.rekey(peer.general)
       show('* a new sender key', { event: 'rekeyed' })
+    },
+    '/renew': async () => {
+      const refusal = await peer.renew() // its good end comes as an event
+      if (refusal !== null) throw new LanyardError(refusal)
     },
   }
   const run = async (line: string): Promise<void> => {

@@ -1,7 +1,7 @@
 import { LanyardError, refuse } from '../../shared/errors.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Peer } from '../peer.ts'
-import { userLines } from './lines.ts'
+import { refusalJson, staleLine, userLines } from './lines.ts'
 import { createProgressBar } from './progress.ts'
 
 // Commands that start a device, do one thing, and leave.
@@ -20,7 +20,12 @@ export const say = async (peer: Peer, text: string, waitMs: number, json: boolea
 /** Lists the users once those who are here have been found, or the wait is over. */
 export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
   await until(peer, waitMs, () => peer.users().every(({ devices }) => devices.every(({ present }) => present)))
-  return json ? JSON.stringify({ users: peer.users() }) : userLines(peer.users()).join('\n')
+  const { number, stale } = peer.revocationList()
+  if (json) {
+    const revocationList = { number, stale: stale !== null, ...(stale === null ? {} : refusalJson(stale)) }
+    return JSON.stringify({ users: peer.users(), revocationList })
+  }
+  return [...userLines(peer.users()), ...(stale === null ? [] : [staleLine(stale)])].join('\n')
 }
 
 /**
