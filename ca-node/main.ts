@@ -8,6 +8,7 @@ import { checkAudit, showAudit } from './commands/audit.ts'
 import { backup, restore } from './commands/backup.ts'
 import type { Options } from './commands/command.ts'
 import { type InviteOptions, invite } from './commands/invite.ts'
+import { type MoveOptions, move } from './commands/move.ts'
 import { setPassword, showDevices, showUsers } from './commands/people.ts'
 import { disable, enable, revoke } from './commands/revoke.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
@@ -29,6 +30,10 @@ const listed = (value: string, before: readonly string[] = []): readonly string[
 const program = new Command('lanyard-ca')
   .description('The CA node of a Lanyard network: it enrols devices, and may then be switched off for days.')
   .option('--home <folder>', 'where the CA keeps its keys and its database', DEFAULT_HOME)
+  .option(
+    '--database <url>',
+    'postgres://…, where a file is not enough; else LANYARD_CA_DATABASE; the home remembers it',
+  )
   .option('--listen <multiaddr>', `where newcomers reach it; may come again (default: ${DEFAULT_LISTEN})`, listed)
   .option('--network <name>', `name of a new network (default: "${DEFAULT_NETWORK}")`)
   .option('--health <port>', 'serve /health and /metrics on that port of 127.0.0.1')
@@ -90,6 +95,10 @@ about('backup <file>', 'all of the CA in one file, sealed by its passphrase', ba
 about<Parameters<typeof restore>[1]>('restore <file>', 'put a backup into this home', restore)
   .option('--crl <file>', 'the newest revocation list that a peer has, PEM or DER')
   .option('--yes', 'do not ask')
+plain<MoveOptions>('move', 'take the database to a PostgreSQL server', move).option(
+  '--to <url>',
+  'postgres://…, an empty database; else LANYARD_CA_DATABASE',
+)
 const audit = plain<Parameters<typeof showAudit>[0]>('audit', 'show what was done and refused', showAudit)
   .option('--lines <n>', 'how many of the newest rows', '50')
   .option('--follow', 'go on with those that come')

@@ -1,5 +1,6 @@
 import type { Refusal } from '../shared/errors.ts'
 import type { PeerId, UserName } from '../shared/ids.ts'
+import { PRESENCE_KEPT_MS } from '../shared/limits.ts'
 import type { DirectoryEntry } from '../shared/wire/enrolment.ts'
 import { type Applicant, admit, check, type Newcomer } from './admission.ts'
 import { type Audited, writeAudit } from './audit.ts'
@@ -43,9 +44,10 @@ export type Registry = {
   users(): Promise<ListedUser[]>
   /** Whether a device with this PeerId was enrolled here. */
   isDevice(peer: PeerId): Promise<boolean>
-  /** Where the CA listened when it last served. */
+  /** Where the CA listened when it last served: each of its processes, the first addresses of all of them first. */
   addresses(): Promise<string[]>
-  setAddresses(addresses: readonly string[]): Promise<void>
+  /** Those of one process in the place of what it said before; processes that have been silent for long are forgotten. */
+  setAddresses(process: string, addresses: readonly string[], now: number): Promise<void>
   audit(row: Audited): Promise<void>
 }
 
@@ -149,15 +151,19 @@ export const createRegistry = (database: Database): Registry => ({
   },
 
   addresses: async () => {
-    const rows = await database.selectFrom('addresses').select('address').orderBy('position').execute()
-    return rows.map(({ address }) => address)
+    const rows = await database.selectFrom('addresses').selectAll().orderBy('position').orderBy('process').execute()
+    const newest = Math.max(...rows.map(({ told_at }) => told_at))
+    return rows.filter(({ told_at }) => told_at > newest - PRESENCE_KEPT_MS).map(({ address }) => address)
   },
 
-  setAddresses: (addresses) =>
+  setAddresses: (process, addresses, now) =>
     database.transaction().execute(async (transaction) => {
-      await transaction.deleteFrom('addresses').execute()
+      await transaction
+        .deleteFrom('addresses')
+        .where(({ eb, or }) => or([eb('process', '=', process), eb('told_at', '<=', now - PRESENCE_KEPT_MS)]))
+        .execute()
       for (const [position, address] of addresses.entries()) {
-        await transaction.insertInto('addresses').values({ position, address }).execute()
+        await transaction.insertInto('addresses').values({ process, position, address, told_at: now }).execute()
       }
     }),
 

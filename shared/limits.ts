@@ -71,6 +71,8 @@ export const CRL_CHECK_MS = 1 * MINUTE_MS // how often the wall clock is looked 
 export const REVOCATION_POLL_MS = 250 // how soon a CA that serves signs what was revoked beside it
 export const SIGNING_WAIT_MS = 3 * SECOND_MS // a CA that serves has signed by then; else a command signs for itself
 export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one a revocation, for a year and more
+export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
+export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
 export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
 
 // Enrolment

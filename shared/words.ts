@@ -583,10 +583,40 @@ export const WORDS = {
     'there is no such user or device',
     'see: npm run ca -- devices',
   ),
+  'database-unreachable': words(
+    'the database server does not answer',
+    'the other side cannot reach its database',
+    'start the server, or mend the way to it; a CA that runs goes on by itself when the server is back',
+  ),
+  'database-refused': words(
+    'the database server does not let us in',
+    'the other side is not let into its database',
+    'check user, password, name and rights: --database or LANYARD_CA_DATABASE; the password may also come from PGPASSWORD or ~/.pgpass',
+  ),
+  'database-foreign': words(
+    "that database is not this CA's",
+    'the database of the other side is not its own',
+    'give the database of this CA, or a new one of its own: createdb NAME',
+  ),
+  'database-missing': words(
+    "this CA's keys are here, its database is not",
+    'the other side has not found its database',
+    'give its address (--database postgres://…), or restore a backup',
+  ),
+  'database-not-moved': words(
+    "this CA's database is still the file ca.db",
+    'the other side has not moved its database',
+    'stop the CA, then: npm run ca -- move --to postgres://…',
+  ),
+  'database-not-empty': words(
+    'that database has something in it already',
+    'the database of the other side is not empty',
+    'give a new one: createdb NAME',
+  ),
   'database-locked': words(
     'another program keeps the database locked',
     'the database of the other side is locked',
-    'end the program that holds ca.db open (a backup tool, a shell of sqlite3), then try again',
+    'end the program that holds it (a backup tool, a shell of sqlite3 or psql), then try again',
   ),
   'storage-failed': words(
     'the database could not be read or written',

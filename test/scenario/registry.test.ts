@@ -120,7 +120,10 @@ describe('the registry', () => {
     const { promise: opened, resolve: open } = Promise.withResolvers<void>()
     const { promise: done, resolve: finish } = Promise.withResolvers<void>()
     const transaction = database.transaction().execute(async (inside) => {
-      await inside.insertInto('addresses').values({ position: 7, address: 'draft' }).execute()
+      await inside
+        .insertInto('addresses')
+        .values({ process: 'here', position: 7, address: 'draft', told_at: NOW })
+        .execute()
       open()
       await done
       throw new Error('rolled back')
