@@ -103,6 +103,8 @@ export const PASSWORD_HASHES_WAITING = 300 // 0.25 s each on two cores (measured
 // Streams
 export const STREAMS_PER_PROTOCOL = 64 // inbound streams of one peer on one protocol
 export const CONNECTIONS_MAX = 1_000 // a CA's newcomers or a peer's peers
+export const DIAL_ADDRESS_MS = 10 * SECOND_MS // one address; a host that is off says nothing, a busy CA with 100 newcomers takes seconds …
+export const DIAL_MS = 30 * SECOND_MS // … and all of a peer's, one after the other: two that lead nowhere may stand first
 export const INBOUND_CONNECTIONS_PER_SECOND = 1_000 // libp2p's 5 a second resets peers that share an address
 export const SESSION_GRACE_MS = 2 * SECOND_MS // the connection that loses a simultaneous dial drains before it closes
 
