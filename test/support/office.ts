@@ -23,8 +23,15 @@ export type Employee = {
   until(fits: (event: PeerEvent) => boolean): Promise<PeerEvent>
 }
 
-export const openOffice = async () => {
-  const ca: TestCa = await testCa({ clock: runningClock() })
+type OfficeOptions = {
+  /** One that runs unless given: a clock that stands still needs to be nudged for dials to be tried again. */
+  readonly clock?: TestCa['clock']
+  /** Whether everybody refuses new sessions while the revocation list is stale. */
+  readonly strict?: boolean
+}
+
+export const openOffice = async ({ clock = runningClock(), strict = false }: OfficeOptions = {}) => {
+  const ca: TestCa = await testCa({ clock })
   const folder = await temporaryFolder()
   const employees: Employee[] = []
 
@@ -36,7 +43,7 @@ export const openOffice = async () => {
     const enrolled = orThrow(await enrolAs(device, ca.clock, { user: name, invite }))
     await device[Symbol.asyncDispose]()
     const anchor = orThrow(trustAnchor(enrolled.root, ca.clock.now()))
-    const self = orThrow(verifyDevice(enrolled.certificate, { anchor, now: ca.clock.now() }))
+    let self = orThrow(verifyDevice(enrolled.certificate, { anchor, now: ca.clock.now() }))
     const stored: Uint8Array[] = []
     const storeKey = new Uint8Array(randomBytes(32))
     const contact = options.cutOff === true ? { ...invite, addresses: [NOBODY_THERE] } : invite
@@ -54,7 +61,14 @@ export const openOffice = async () => {
         downloads: join(folder.path, name),
         listen: [listen],
         mdns: false,
-        ca: { contact, store: async (certificate) => void stored.push(certificate) },
+        strict,
+        ca: {
+          contact,
+          store: async (certificate) => {
+            stored.push(certificate)
+            self = orThrow(verifyDevice(certificate, { anchor, now: ca.clock.now() }))
+          },
+        },
         clock: ca.clock,
         random: systemRandom,
       })
@@ -94,19 +108,14 @@ export const openOffice = async () => {
     employees.push(employee)
     return employee
   }
-  let open = true
-  /** Stops the CA: it may be away for days. */
-  const closeCa = async (): Promise<void> => {
-    if (open) await ca.stop()
-    open = false
-  }
   return {
     ca,
     hire,
-    closeCa,
+    /** Stops the CA: it may be away for days. */
+    closeCa: ca.turnOff,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(employees.map(({ peer }) => peer.stop()))
-      await closeCa()
+      await ca.stop()
       await folder.remove()
     },
   }
