@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { fault } from '../shared/errors.ts'
+import { fault, LanyardError } from '../shared/errors.ts'
 import type { Database, Transaction } from './database.ts'
 import type { ServerAddress } from './database-address.ts'
 import { connectPostgres, PRESENT } from './database-postgres.ts'
@@ -67,11 +67,18 @@ export const isEmpty = async (database: Pick<Database, 'selectFrom'>): Promise<b
 
 /** Until the transaction's end nobody else opens it. */
 const claim = async (transaction: Transaction): Promise<void> => {
-  const [lanyard, present] = PRESENT
-  const { rows } = await sql<{ alone: boolean }>`
-    SELECT pg_try_advisory_xact_lock(${lanyard}::int, ${present}::int) AS alone`.execute(transaction)
-  if (rows[0]?.alone !== true) throw fault('profile-in-use', 'it has that database open')
+  // One that has just closed it may be a moment in going.
+  await sql.raw(`SET LOCAL lock_timeout = ${GOING_MS}`).execute(transaction)
+  try {
+    await sql`SELECT pg_advisory_xact_lock(${PRESENT[0]}::int, ${PRESENT[1]}::int)`.execute(transaction)
+  } catch (error) {
+    const isHeld = error instanceof LanyardError && error.code === 'database-locked'
+    throw isHeld ? fault('profile-in-use', 'it has that database open', error) : error
+  }
+  await sql`SET LOCAL lock_timeout TO DEFAULT`.execute(transaction)
 }
+
+const GOING_MS = 1_000
 
 /** Rows that were copied brought their numbers with them: the next one's is above them. */
 const countOn = async (transaction: Transaction, table: string): Promise<void> => {

@@ -37,14 +37,31 @@ const BUSY_TIMEOUT_MS = 100 // of SQLite itself, which holds up the event loop: 
 export const openDatabase = (path: string): Database => {
   try {
     closeSync(openSync(path, 'a', 0o600)) // SQLite would make it readable to all; its other files take the rights of this
-    const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-    // FULL: a certificate that has left the house is on the disk, whatever happens to the power.
-    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    migrate(sqlite)
-    return new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+    return open(path, (sqlite) => {
+      // FULL: a certificate that has left the house is on the disk, whatever happens to the power.
+      sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+      migrate(sqlite)
+    })
   } catch (cause) {
     throw storageFault(cause, path)
   }
+}
+
+const open = (path: string, prepare: (sqlite: DatabaseSync) => void): Database => {
+  const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
+  try {
+    prepare(sqlite)
+  } catch (error) {
+    sqlite.close() // or its lock stays until it is swept up
+    throw error
+  }
+  const database = new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+  const destroy = database.destroy.bind(database)
+  database.destroy = async () => {
+    await destroy()
+    if (sqlite.isOpen) sqlite.close() // kysely closes only what it was asked something on
+  }
+  return database
 }
 
 /** In words of its own: a full disk and a lock are the two that an operator can do something about. */
@@ -60,12 +77,12 @@ const storageFault = (cause: unknown, path: string): LanyardError => {
  */
 export const openAlone = (path: string): Database => {
   try {
-    const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
-    // Before the first look at a write-ahead log: then the lock is taken at that look, and kept.
-    sqlite.exec('PRAGMA locking_mode = EXCLUSIVE')
-    const version = versionOf(sqlite)
-    if (version !== MIGRATIONS.length) throw fault('storage-failed', 'it is of another version: start the CA once')
-    return new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+    return open(path, (sqlite) => {
+      // Before the first look at a write-ahead log: then the lock is taken at that look, and kept.
+      sqlite.exec('PRAGMA locking_mode = EXCLUSIVE')
+      const isNewest = versionOf(sqlite) === MIGRATIONS.length
+      if (!isNewest) throw fault('storage-failed', 'it is of another version: start the CA once, and stop it')
+    })
   } catch (cause) {
     throw isBusy(cause) ? fault('profile-in-use', path, cause) : storageFault(cause, path)
   }
