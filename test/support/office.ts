@@ -26,17 +26,21 @@ export type Employee = {
 type OfficeOptions = {
   /** One that runs unless given: a clock that stands still needs to be nudged for dials to be tried again. */
   readonly clock?: TestCa['clock']
-  /** Whether everybody refuses new sessions while the revocation list is stale. */
-  readonly strict?: boolean
 }
 
-export const openOffice = async ({ clock = runningClock(), strict = false }: OfficeOptions = {}) => {
+export const openOffice = async ({ clock = runningClock() }: OfficeOptions = {}) => {
   const ca: TestCa = await testCa({ clock })
   const folder = await temporaryFolder()
   const employees: Employee[] = []
 
-  /** @param options `cutOff`: nobody answers where it looks for the CA once it has enrolled */
-  const hire = async (name: string, options: { readonly cutOff?: boolean } = {}): Promise<Employee> => {
+  /**
+   * @param options `cutOff`: nobody answers where it looks for the CA once it has enrolled; `strict`: it refuses new sessions
+   * while its revocation list is stale
+   */
+  const hire = async (
+    name: string,
+    options: { readonly cutOff?: boolean; readonly strict?: boolean } = {},
+  ): Promise<Employee> => {
     const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
     if (invite === undefined) throw new Error('no invite')
     const device = await newcomer()
@@ -61,7 +65,7 @@ export const openOffice = async ({ clock = runningClock(), strict = false }: Off
         downloads: join(folder.path, name),
         listen: [listen],
         mdns: false,
-        strict,
+        strict: options.strict === true,
         ca: {
           contact,
           store: async (certificate) => {
