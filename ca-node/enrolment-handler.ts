@@ -48,19 +48,19 @@ export type EnrolmentParts = {
   readonly log: Log
   /** Milliseconds that a newcomer may say nothing. */
   readonly silenceMs: number
+  /** Whether a certificate can still be handed over on this stream: not any more once the CA stops. */
+  readonly mayIssue: (stream: Stream) => boolean
 }
 
-type Line = Channel<NewcomerMessage, CaMessage>
+type Line = Channel<NewcomerMessage, CaMessage> & { readonly stream: Stream }
 
 /** Leads one newcomer through enrolment, on one stream. */
 export const serveEnrolment =
   (parts: EnrolmentParts) =>
   async (stream: Stream, connection: Connection): Promise<void> => {
     const words = { incoming: newcomerCodec, outgoing: caCodec }
-    const line: Line = openChannel(stream, words, {
-      maxFrameBytes: ENROLMENT_REQUEST_MAX_BYTES,
-      maxSendBytes: ENROLMENT_MAX_BYTES,
-    })
+    const limits = { maxFrameBytes: ENROLMENT_REQUEST_MAX_BYTES, maxSendBytes: ENROLMENT_MAX_BYTES }
+    const line: Line = { ...openChannel(stream, words, limits), stream }
     const caller = callerOf(connection)
     let stage: Stage | Refusal | null = GREETING
     try {
@@ -100,7 +100,9 @@ const turn = async (
       return { kind: 'changed' }
     }
     case 'redeem': {
-      const issued = await redeem(parts, move.answer, move.candidate, caller)
+      const issued = parts.mayIssue(line.stream)
+        ? await redeem(parts, move.answer, move.candidate, caller)
+        : refuse('busy', 'it is being stopped')
       if (isRefusal(issued)) return await noteRefusal(parts, caller, move.candidate?.user ?? '', issued)
       await line.send(issued)
       return { kind: 'issued' }

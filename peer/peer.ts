@@ -6,7 +6,7 @@ import { type PeerId, type RecordHash, type RoomId, roomIdOf } from '../shared/i
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
-import { type Connection, createNode } from '../shared/network/node.ts'
+import { type Connection, prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
@@ -220,7 +220,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onProgress,
   })
 
-  const node = await createNode({
+  const node = await prepareNode({
     key,
     listen: parts.listen,
     gossip,
@@ -273,8 +273,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     random,
     onFailure: (device, refusal) => events.emit({ kind: 'refused', device, refusal }),
   })
-  for (const room of rooms) joinGossip({ gossip, network, room, ingest, onFoul })
-
   const discovery = startDiscovery({ node, sessions, clock, random })
   await author.resume()
   for (const room of rooms) await ingest.reopen(room)
@@ -346,6 +344,29 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       if (kind !== 'moved') events.emit({ kind: 'session', change: kind, user: device.user, device: device.peerId })
     }),
   ]
+  let stopping: Promise<void> | null = null
+  const stop = async (): Promise<void> => {
+    ownEntry.stop()
+    discovery.stop()
+    await shelf.stop()
+    await author.idle()
+    for (const end of ends) end()
+    catchUp.stop()
+    await node.stop()
+    await ingest.idle()
+    database.close()
+  }
+  const stopOnce = (): Promise<void> => {
+    stopping ??= stop()
+    return stopping
+  }
+
+  // Whoever comes finds all of it ready: a hello that nobody answers would cost both sides seconds.
+  await node.start().catch(async (error: unknown) => {
+    await stopOnce()
+    throw error
+  })
+  for (const room of rooms) joinGossip({ gossip, network, room, ingest, onFoul })
   let renewal: Renewal | null = null
   if (ca !== undefined) {
     const { contact } = ca
@@ -370,23 +391,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
   shelf.resume()
-
-  let stopping: Promise<void> | null = null
-  const stop = async (): Promise<void> => {
-    ownEntry.stop()
-    discovery.stop()
-    await shelf.stop()
-    await author.idle()
-    for (const end of ends) end()
-    catchUp.stop()
-    await node.stop()
-    await ingest.idle()
-    database.close()
-  }
-  const stopOnce = (): Promise<void> => {
-    stopping ??= stop()
-    return stopping
-  }
 
   return {
     get self() {

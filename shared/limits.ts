@@ -85,6 +85,7 @@ export const INVITES_AT_ONCE = 1_000 // made by one command: a school's worth
 export const NETWORK_NAME_MAX = 64 // characters, RFC 5280 appendix A.1: ub-common-name
 export const CHALLENGE_MAX_BYTES = 190 // what RSA-2048 OAEP with SHA-256 takes (RFC 8017 §7.1.1: 256 − 2 × 32 − 2)
 export const ENROLMENT_REQUEST_MAX_BYTES = 16 * KIB // a request of an RSA-4096 key, a password, and room for a later door
+export const STOP_GRACE_MS = 5 * SECOND_MS // a CA that stops waits so long for those who are in the middle: on a bad Wi-Fi an answer takes seconds
 export const ENROLMENT_WAIT_MS = 90 * SECOND_MS // a full queue of password hashes, as the newcomer waits for it
 export const AUDITED_REFUSALS = 1_000 // … and refusals written down in one: 100 KiB, and no stranger fills the disk
 export const RATE_KEYS_MAX = 10_000 // names and PeerIds whose tries are remembered in one window: 2 MiB

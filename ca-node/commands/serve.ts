@@ -1,6 +1,6 @@
 import pino from 'pino'
 import { systemClock } from '../../shared/clock.ts'
-import { fault, LanyardError } from '../../shared/errors.ts'
+import { fault, LanyardError, refusalOf } from '../../shared/errors.ts'
 import { isNetworkName } from '../../shared/invite.ts'
 import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
@@ -49,9 +49,22 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     log: (event, facts) => logger.info(facts, event),
   })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void ca.stop().then(() => process.exit(0)))
+    process.once(signal, () => {
+      logger.info({ signal }, 'stopping')
+      ca.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          const { code, detail } = refusalOf(error)
+          logger.error({ reason: code, detail }, 'not stopped in good order')
+          process.exit(1)
+        },
+      )
+    })
   }
-  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
+  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
+    await ca.stop()
+    throw error
+  })
   if (invite === undefined) throw fault('fault', 'no invite was made')
   const announcement = announcementOf(ca, invite)
   print(
