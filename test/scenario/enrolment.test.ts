@@ -36,7 +36,7 @@ import { openssl, testWithOpenssl } from '../support/openssl.ts'
 
 let ca: TestCa
 beforeAll(async () => {
-  ca = await testCa({ silenceMs: 300 })
+  ca = await testCa({ silenceMs: 1_500 }) // enough for a newcomer on a busy machine
 }, 60_000)
 afterAll(() => ca.stop())
 
