@@ -1,5 +1,6 @@
+import { rootsOf } from '../shared/certificate/lineage.ts'
 import type { Clock } from '../shared/clock.ts'
-import type { NetworkId, PeerId } from '../shared/ids.ts'
+import { type NetworkId, networkIdOf, type PeerId } from '../shared/ids.ts'
 import type { Invite } from '../shared/invite.ts'
 import { HELLO_TIMEOUT_MS, STOP_GRACE_MS } from '../shared/limits.ts'
 import { prepareNode } from '../shared/network/node.ts'
@@ -21,7 +22,8 @@ import { startPresence } from './presence.ts'
 import { startPublisher } from './publisher.ts'
 import type { ListedUser } from './registry.ts'
 import type { Reason, RevokedDevices, SignedCrl, Target } from './revocations.ts'
-import { type CaIdentity, openCaKeys } from './root-key.ts'
+import { noteRoot } from './roll-over.ts'
+import { type CaIdentity, openCaKeys, retireKeys } from './root-key.ts'
 import { endSilence } from './silence.ts'
 import { serveLists } from './spread.ts'
 import { createTalks } from './talks.ts'
@@ -79,7 +81,14 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   undo.defer(store.close)
   if (parts.place?.kind === 'server') await remember(home, parts.place.address)
   if (parts.mode !== undefined) await setMode(store.database, parts.mode, clock.now())
-  const publisher = await startPublisher({ revocations, sign: authority.list, clock, log })
+  await noteRoot(store.database, keys, clock.now())
+  const publisher = await startPublisher({
+    revocations,
+    sign: authority.list,
+    signerOf: authority.signerOf,
+    clock,
+    log,
+  })
   undo.defer(publisher.stop)
   const node = await prepareNode({ key: keys.caKey, listen: parts.listen })
   undo.defer(node.stop)
@@ -91,7 +100,7 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   const silence = endSilence(node, silenceMs, (connection) => log('silent', { peer: peerIdOf(connection.remotePeer) }))
   const talks = createTalks()
   const serve = serveEnrolment({
-    identity: { root: keys.anchor.certificate, ca: keys.ca.certificate, peerId: keys.ca.peerId },
+    identity: { lineage: keys.lineage, ca: keys.ca.certificate, peerId: keys.ca.peerId },
     anchor: keys.anchor,
     registry,
     authority,
@@ -105,9 +114,13 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
     silenceMs,
     mayIssue: talks.mayIssue,
   })
-  await node.handle(enrolmentProtocol(keys.anchor.network), silence.watch(talks.lead(serve)))
-  const lists = serveLists({ publisher, isDevice: registry.isDevice, log })
+  // A newcomer takes the protocol's name from the pin of the invite, which may be that of any of our roots.
+  for (const { certificate } of rootsOf(keys.anchor)) {
+    await node.handle(enrolmentProtocol(networkIdOf(certificate.spki)), silence.watch(talks.lead(serve)))
+  }
+  const lists = serveLists({ publisher, identity: keys, isDevice: registry.isDevice, clock, log })
   await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
+  await retireKeys(home) // of a roll-over that was cut off after its list
   await node.start() // whoever comes finds somebody who answers
   const presence = await startPresence({ registry, process: store.process, addresses: node.addresses, clock, log })
   undo.defer(presence.stop)

@@ -1,3 +1,4 @@
+import type { Lineage } from '../shared/certificate/lineage.ts'
 import { sealTo } from '../shared/certificate/oaep.ts'
 import type { TrustAnchor } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
@@ -30,8 +31,8 @@ import type { Registry } from './registry.ts'
 export type Log = (event: string, facts: Readonly<Record<string, unknown>>) => void
 
 export type EnrolmentParts = {
-  /** The root certificate and the CA's own, DER. */
-  readonly identity: { readonly root: Uint8Array; readonly ca: Uint8Array; readonly peerId: PeerId }
+  /** The roots of the network and the CA's own certificate, DER. */
+  readonly identity: { readonly lineage: Lineage; readonly ca: Uint8Array; readonly peerId: PeerId }
   /** The root that every certificate here is held against. */
   readonly anchor: TrustAnchor
   readonly registry: Pick<
@@ -82,9 +83,11 @@ const turn = async (
 ): Promise<Stage | Refusal | null> => {
   const move = decide(stage, await line.receive(patience(stage, parts.silenceMs)))
   switch (move.kind) {
-    case 'identify':
-      await line.send({ kind: 'identity', root: parts.identity.root, ca: parts.identity.ca })
+    case 'identify': {
+      const { lineage, ca } = parts.identity
+      await line.send({ kind: 'identity', root: lineage.first, successions: lineage.successions, ca })
       return { kind: 'identified' }
+    }
     case 'consider': {
       const candidate = await consider(parts, move.request, caller)
       if (isRefusal(candidate)) return await noteRefusal(parts, caller, move.request.user, candidate)

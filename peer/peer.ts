@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
+import { isFromNewest, type Succession } from '../shared/certificate/lineage.ts'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
-import { isRefusal, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
-import { type PeerId, type RecordHash, type RoomId, roomIdOf } from '../shared/ids.ts'
+import { isRefusal, LanyardError, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
+import { type PeerId, type RecordHash, type RoomId, roomIdOf, sha256 } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
@@ -19,7 +20,8 @@ import { createGroup } from './group/group.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import type { CaContact } from './identity/ca-line.ts'
-import { type Renewal, startRenewal } from './identity/renew.ts'
+import { type Renewal, type Renewed, startRenewal } from './identity/renew.ts'
+import { createRoots, followAll, recentSuccession } from './identity/roots.ts'
 import { createAuthor } from './log/author.ts'
 import { startCatchUp } from './log/catch-up.ts'
 import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
@@ -108,6 +110,11 @@ export type PeerParts = {
   readonly ca?: { readonly contact: CaContact; readonly store: (certificate: Uint8Array) => Promise<void> }
   readonly clock: Clock
   readonly random: Random
+  /** How the anchor followed the network's first root, when it is a later one, and where newer ones are kept. */
+  readonly roots?: {
+    readonly successions: readonly Succession[]
+    readonly store: (successions: readonly Succession[]) => Promise<void>
+  }
   /** Milliseconds that a new connection has for its hello; HELLO_TIMEOUT_MS unless told otherwise. */
   readonly helloTimeoutMs?: number
 }
@@ -117,9 +124,9 @@ export type PeerParts = {
  * @throws LanyardError `address-in-use`, `storage-failed`, `profile-damaged`
  */
 export const createPeer = async (parts: PeerParts): Promise<Peer> => {
-  const { anchor, clock, random, key, ca } = parts
+  const { clock, random, key, ca } = parts
   let self = parts.self
-  const network = anchor.network
+  const { network, name: networkName } = parts.anchor
   const general = roomIdOf(network, 'general')
 
   const owner = { storeKey: parts.storeKey, device: self.peerId }
@@ -129,8 +136,16 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const events = createEvents()
   const log = createLog(records)
   const sessions = createSessions(self.peerId)
+  const roots = createRoots({
+    anchor: parts.anchor,
+    successions: parts.roots?.successions ?? [],
+    clock,
+    store: async (successions) => await parts.roots?.store(successions),
+    onFollowed: ({ generation, elders: [elder] }) =>
+      events.emit({ kind: 'rolled-over', root: generation, until: elder?.until ?? 0 }),
+  })
   const revocations: Revocations = await openRevocations({
-    anchor,
+    roots,
     store: stores.revocationList,
     clock,
     onNewer: ({ number }) => {
@@ -141,7 +156,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
   })
   const directory = createDirectory({
-    anchor,
+    network,
+    anchor: roots.anchor,
     certificates,
     clock,
     self: self.peerId,
@@ -164,7 +180,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
 
   // A revoked device writes no more. What it wrote before stays readable, or nobody could read on behind it.
   const mayWrite = ({ room, header }: ParsedRecord, device: VerifiedDevice): Refusal | null => {
-    const since = revocations.since(device.serial)
+    const since = revocations.since(device)
     return (
       knownRoom(room) ?? (since !== null && header.time[0] > since ? refuse('certificate-revoked', device.user) : null)
     )
@@ -285,8 +301,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
   })
   /** Sessions go on under the certificate that they began with; from now on we show the new one. */
-  const takeCertificate = async (certificate: Uint8Array): Promise<void> => {
-    self = orThrow(verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki: self.spki }))
+  const takeCertificate = async ({ certificate, successions }: Renewed): Promise<void> => {
+    const refused = followAll(roots, { successions })
+    if (refused !== null) throw new LanyardError(refused)
+    await roots.stored() // else the next start could not verify our own certificate
+    self = orThrow(verifyDevice(certificate, { anchor: roots.anchor(), now: clock.now(), remoteSpki: self.spki }))
     directory.add(self)
     await ca?.store(certificate)
     await ownEntry.renew()
@@ -301,7 +320,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   const endHellos = await startHellos({
     node,
-    anchor,
+    anchor: roots.anchor,
+    follow: roots.follow,
     clock,
     isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
     revoked: (serial) => revocations.has(serial),
@@ -315,6 +335,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       crl: revocations.number(),
       device: ownEntry.record(),
       addresses: node.addresses().slice(0, ADDRESSES_MAX),
+      ...recentSuccession(roots, clock.now()),
     }),
     admit: (device, connection, theirs) => {
       directory.add(device)
@@ -373,9 +394,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     const onRefused = (refusal: Refusal): void => events.emit({ kind: 'refused', device: contact.caPeerId, refusal })
     renewal = startRenewal({
       node,
-      ca: contact,
+      // The CA must show the newest root that we know, or one that leads from there.
+      ca: () => ({ ...contact, pin: sha256(roots.anchor().spki) }),
       key,
       self: () => self,
+      outdated: () => !isFromNewest(self.certificate, roots.anchor()),
       clock,
       random,
       onRenewed: takeCertificate,
@@ -386,7 +409,12 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       void exchange.begin(connection).catch(() => undefined)
       void renewal?.renewIfDue()
     }
-    ends.push(renewal.stop, startCaLink({ node, ca: contact, clock, random, onSight }))
+    const { renewIfDue, stop } = renewal
+    ends.push(
+      stop,
+      roots.onNewer(() => void renewIfDue()),
+      startCaLink({ node, ca: contact, clock, random, onSight }),
+    )
   }
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
@@ -396,7 +424,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     get self() {
       return self
     },
-    network: { id: network, name: anchor.name },
+    network: { id: network, name: networkName },
     general,
     addresses: () => node.addresses(),
     say: (room, text) => compose.send(room, { kind: 'text', text }),

@@ -1,7 +1,14 @@
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { type CertificateHash, certificateHashOf, type PeerId, type RoomId, roomIdOf } from '../../shared/ids.ts'
+import {
+  type CertificateHash,
+  certificateHashOf,
+  type NetworkId,
+  type PeerId,
+  type RoomId,
+  roomIdOf,
+} from '../../shared/ids.ts'
 import { deviceBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Recipient } from '../group/group.ts'
 import type { ParsedRecord } from '../log/record.ts'
@@ -26,14 +33,16 @@ export type Directory = {
 }
 
 export type DirectoryParts = {
-  readonly anchor: TrustAnchor
+  readonly network: NetworkId
+  /** The roots that are trusted at this moment. */
+  readonly anchor: () => TrustAnchor
   readonly certificates: CertificateStore
   readonly clock: Clock
   readonly self: PeerId
   readonly revoked: (serial: string) => boolean
 }
 
-export const createDirectory = ({ anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
+export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
   const verified = new Map<CertificateHash, VerifiedDevice>()
   let recipients: { readonly list: readonly Recipient[]; readonly until: number } | null = null
 
@@ -48,19 +57,19 @@ export const createDirectory = ({ anchor, certificates, clock, self, revoked }: 
     if (known !== undefined) return known
     const der = certificates.get(hash)
     if (der === null) return null
-    const device = verifyDevice(der, { anchor, now: clock.now(), at: 'any-time' })
+    const device = verifyDevice(der, { anchor: anchor(), now: clock.now(), at: 'any-time' })
     if (isRefusal(device)) return null
     verified.set(hash, device)
     return device
   }
   return {
-    room: roomIdOf(anchor.network, '~directory'), // no room name begins with ~
+    room: roomIdOf(network, '~directory'), // no room name begins with ~
     authorOf: (record) => {
       const body = deviceBodyCodec.decode(record.wire.body)
       if (isRefusal(body)) return refuse('record-malformed', body.detail)
       if (certificateHashOf(body.certificate) !== record.author) return refuse('record-wrong-author')
       const known = verified.get(record.author)
-      return known ?? verifyDevice(body.certificate, { anchor, now: clock.now(), at: 'any-time' })
+      return known ?? verifyDevice(body.certificate, { anchor: anchor(), now: clock.now(), at: 'any-time' })
     },
     learn: (record, author) => {
       add(author)

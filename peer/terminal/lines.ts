@@ -38,6 +38,8 @@ export const eventJson = (event: PeerEvent): Record<string, unknown> => {
       return { event: 'ca-sighted' }
     case 'renewed':
       return { event: 'renewed', until: new Date(event.until).toISOString() }
+    case 'rolled-over':
+      return { event: 'rolled-over', root: event.root, until: new Date(event.until).toISOString() }
     case 'revocations':
       return { event: 'revocations', number: event.number, cut: event.cut, self: event.self }
     case 'crl-stale':
@@ -66,6 +68,8 @@ export const eventLine = (event: PeerEvent): string | null => {
       return null
     case 'renewed':
       return `* the certificate of this device is renewed, until ${new Date(event.until).toISOString().slice(0, 10)}`
+    case 'rolled-over':
+      return `* the CA has a new root, number ${event.root}; the one before counts until ${new Date(event.until).toISOString().slice(0, 10)}`
     case 'revocations':
       return revocationsLine(event)
     case 'crl-stale':
