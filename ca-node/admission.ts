@@ -5,7 +5,7 @@ import type { Issued } from './authority.ts'
 import type { Database, Transaction } from './database.ts'
 import { forget, isApproved, readMode } from './modes.ts'
 import { skeletonOf } from './names.ts'
-import { revoke } from './revocations.ts'
+import { revoke } from './put-out.ts'
 import { readTerms } from './terms.ts'
 
 /** By which door somebody comes in; serials are lower-case hex. */

@@ -1,4 +1,5 @@
 import { isFromNewest } from '../shared/certificate/lineage.ts'
+import type { TrustAnchor } from '../shared/certificate/verify.ts'
 import { writeAudit } from './audit.ts'
 import type { Database, Transaction } from './database.ts'
 import type { CaIdentity } from './root-key.ts'
@@ -34,9 +35,15 @@ export type Overlap = {
 /** Null while one root alone is trusted. */
 export const overlapOf = async (database: Reading, identity: CaIdentity, now: number): Promise<Overlap | null> => {
   const [elder] = identity.anchor.elders
-  if (elder === undefined || now > elder.until || (await isRevoked(database, elder.vouchers))) return null
+  if (elder === undefined || (await isOverlapEnded(database, identity.anchor, now))) return null
   const behind = await certificatesBehind(database, identity, now)
   return { until: elder.until, behind: behind.map(({ peerId }) => peerId) }
+}
+
+/** Whether the newest root alone is trusted. */
+export const isOverlapEnded = async (database: Reading, { elders }: TrustAnchor, now: number): Promise<boolean> => {
+  const [elder] = elders
+  return elder === undefined || now > elder.until || (await isRevoked(database, elder.vouchers))
 }
 
 /**
