@@ -13,7 +13,7 @@ let ca: TestCa
 let onEnrolled: () => void = () => undefined
 beforeAll(async () => {
   ca = await testCa({ onLog: (event) => event === 'enrolled' && onEnrolled() })
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 const change = async (home: string) =>
