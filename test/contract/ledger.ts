@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lastAudit, readAudit, verifyAudit } from '../../ca-node/audit.ts'
 import type { Store } from '../../ca-node/beside.ts'
 import { startPublisher } from '../../ca-node/publisher.ts'
+import { readRecovery, writeRecovery } from '../../ca-node/recovery.ts'
 import type { CrlOrder } from '../../ca-node/revocations.ts'
 import { sha256, toHex } from '../../shared/ids.ts'
 import { CRL_ENTRY_KEPT_MS, DAY_MS } from '../../shared/limits.ts'
@@ -75,6 +76,35 @@ export const ledgerContract = (create: NewDatabase): void => {
       expect(await store.revocations.adopt({ number: 41, entries }, NOW)).toBe(0)
       expect(await store.registry.users()).toMatchObject([{ name: 'alice', devices: [{ revoked: true }] }])
       expect(text((await store.revocations.publish(sign, NOW)).der)).toBe('42: 01 keyCompromise, ff unspecified')
+    })
+
+    test('put a device out with all its certificates, those too that it was given since the backup', async () => {
+      await enrol('alice', 1)
+      const later = { ...applicant('alice', 1).issued, serial: '0a' }
+      const renewal = { admission: { kind: 'renew', serial: '01' }, passwordHash: null, issued: later } as const
+      expect(await store.registry.enrol(applicant('alice', 1, renewal), NOW)).toBeNull()
+      const entries = [{ serial: '01', time: NOW - 1, reason: 'keyCompromise' }] as const
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW)).toBe(1)
+      expect(text((await store.revocations.publish(sign, NOW)).der)).toBe('10: 01 keyCompromise, 0a keyCompromise')
+      expect(await store.registry.users()).toMatchObject([{ disabled: false, devices: [{ revoked: true }] }])
+    })
+
+    test('disable a user again whose devices have all ceased, with those that logged in since; not who has one left', async () => {
+      await enrol('alice', 1)
+      await enrol('bob', 2)
+      const second = { admission: { kind: 'login' }, passwordHash: null } as const
+      expect(await store.registry.enrol(applicant('bob', 3, second), NOW)).toBeNull()
+      const recovery = { at: NOW, after: 1, until: 99, asked: true, disabled: [] }
+      await store.database.transaction().execute((inside) => writeRecovery(inside, recovery))
+      expect(await store.registry.enrol(applicant('alice', 4, second), NOW + 1)).toBeNull()
+      const entries = ['01', '02'].map((serial) => ({ serial, time: NOW, reason: 'cessationOfOperation' as const }))
+      expect(await store.revocations.adopt({ number: 7, entries }, NOW + 2)).toBe(2)
+      expect(await store.registry.users()).toMatchObject([
+        { name: 'alice', disabled: true, devices: [{ revoked: true }, { revoked: true }] },
+        { name: 'bob', disabled: false, devices: [{ revoked: true }, { revoked: false }] },
+      ])
+      expect(await readRecovery(store.database)).toEqual({ ...recovery, after: 7, disabled: ['alice'] })
+      expect(await verifyAudit(store.database, await store.highWater.read())).toMatchObject({ kind: 'intact' })
     })
 
     test('keep a user out who is disabled, until enabled, and know no user that there is not', async () => {
