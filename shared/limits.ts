@@ -19,6 +19,7 @@ export const CHANNEL_BUFFER_BYTES = 8 * MIB // two frames: past that the reader 
 // Names and texts
 export const USER_NAME_MAX = 32 // characters of [a-z0-9._-]
 export const MESSAGE_TEXT_MAX_BYTES = 16 * KIB // UTF-8; longer texts go as files
+export const REACTION_MAX = 32 // UTF-16 code units: the longest emoji sequences have 15
 export const FILE_NAME_MAX_BYTES = 255 // what ext4, APFS and NTFS take for one name
 export const PASSWORD_MIN = 8 // characters, NIST SP 800-63B §3.1.1.2 for a password that is not the only factor
 export const PASSWORD_MAX_BYTES = 1 * KIB // argon2 takes more, but nobody types it
@@ -94,6 +95,13 @@ export const STREAMS_PER_PROTOCOL = 64 // inbound streams of one peer on one pro
 export const CONNECTIONS_MAX = 1_000 // a CA's newcomers or a peer's peers
 export const INBOUND_CONNECTIONS_PER_SECOND = 1_000 // libp2p's 5 a second resets peers that share an address
 export const SESSION_GRACE_MS = 2 * SECOND_MS // the connection that loses a simultaneous dial drains before it closes
+
+// Rooms
+export const ROOM_NAME_MAX = 64 // characters: a line on a screen
+export const ROOM_TOPIC_MAX = 512 // characters: two or three lines
+export const MEMBERSHIP_BODY_MAX_BYTES = 32 * KIB // 300 heads of a removed user's logs
+export const REMOVE_HEADS_MAX = 300 // logs of one user in one room: 10 devices with 30 incarnations each
+export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, within RECORD_MAX_BYTES
 
 // Records
 export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle path of 8 hashes

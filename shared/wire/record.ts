@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { bytes, codec, count } from '../codec.ts'
 import { AFTER_MAX, BATCH_MAX_RECORDS, RECORD_MAX_BYTES } from '../limits.ts'
+import { MEMBERSHIP_KINDS } from './membership.ts'
 
 /** What a record is; each kind has its own body. */
-export const RECORD_KINDS = ['device', 'sender-key', 'message'] as const
+export const RECORD_KINDS = ['device', 'sender-key', 'message', 'receipt', ...MEMBERSHIP_KINDS] as const
 /** One of `RECORD_KINDS`. */
 export type RecordKind = (typeof RECORD_KINDS)[number]
 
@@ -20,7 +21,10 @@ export type RecordHeader = {
   readonly seq: number
   /** Hash of the author's record before this one; 32 zero bytes at seq 0. */
   readonly prev: Uint8Array
-  /** Hashes of the newest membership records that the author knew. */
+  /**
+   * Hashes of the newest membership records that the author knew, without those that its own earlier records of this log
+   * cite, or are: what a record cites, all later ones of its log know.
+   */
   readonly after: readonly Uint8Array[]
   /** Hybrid logical time: milliseconds since the epoch, and a counter. */
   readonly time: readonly [number, number]
