@@ -17,6 +17,8 @@ export type PeerEvent =
   | { readonly kind: 'revocations'; readonly number: number; readonly cut: readonly UserName[]; readonly self: boolean }
   /** A member, or somebody in a member's name, sent what must not be; it was not taken. */
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
+  /** Members, admins or settings of a room have changed, or what counts in it. */
+  | { readonly kind: 'room'; readonly room: RoomId }
   /** More of our own records are held by a device. */
   | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
   | { readonly kind: 'file'; readonly progress: FileProgress }

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
-import { isRefusal, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
-import { type PeerId, type RecordHash, type RoomId, roomIdOf } from '../shared/ids.ts'
+import { fault, isRefusal, orThrow, type Refusal, refusalOf } from '../shared/errors.ts'
+import { type PeerId, type RecordHash, type RoomId, type UserName } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
@@ -24,20 +24,23 @@ import { startCatchUp } from './log/catch-up.ts'
 import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
 import { createIngest, type OpenedMessage } from './log/ingest.ts'
 import { createLog } from './log/log.ts'
-import { type ParsedRecord, parseRecord } from './log/record.ts'
+import { parseRecord } from './log/record.ts'
 import { startSync } from './log/sync-handler.ts'
 import { startCaLink } from './network/ca-link.ts'
 import { type Sighting, startDiscovery } from './network/discovery.ts'
 import { startHellos } from './network/hello-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
 import { openRevocations, type Revocations } from './network/revocations.ts'
-import { createSessions } from './network/sessions.ts'
+import { createSessions, type Session } from './network/sessions.ts'
 import { createCompose } from './rooms/compose.ts'
 import { createDelivery } from './rooms/delivery.ts'
 import { createDirectory } from './rooms/directory.ts'
 import { createInbox, type Message } from './rooms/inbox.ts'
 import { type ListedUser, listUsers } from './rooms/listing.ts'
 import { startOwnEntry } from './rooms/own-entry.ts'
+import { createPolitics, type Politics } from './rooms/politics.ts'
+import type { RoomFacts } from './rooms/room.ts'
+import { createRooms } from './rooms/rooms.ts'
 import { openStores } from './store/stores.ts'
 
 /** A device on the network: what the command line, the screen and bots work with. */
@@ -54,6 +57,12 @@ export type Peer = AsyncDisposable & {
    * @throws LanyardError `message-too-long`, `storage-failed`
    */
   say(room: RoomId, text: string): Promise<RecordHash>
+  /** The rooms that this device knows of: ours, and open ones that we may join. */
+  rooms(): ListedRoom[]
+  /** The room of ourselves and another user. @throws LanyardError `user-unknown` */
+  direct(user: UserName): RoomId
+  /** What changes rooms and their members. */
+  readonly politics: Politics
   /** The newest messages, oldest first. */
   history(room: RoomId, limit: number): Message[]
   /** All users of the network, present or not. */
@@ -80,6 +89,9 @@ export type Peer = AsyncDisposable & {
   /** Ends all work in good order; the second call waits for the first. */
   stop(): Promise<void>
 }
+
+/** A room as it is listed. */
+export type ListedRoom = RoomFacts & { readonly id: RoomId; readonly member: boolean }
 
 /** What a device is made of; `main.ts` puts it together, and tests put together others. */
 export type PeerParts = {
@@ -112,13 +124,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const { anchor, clock, random, key, ca } = parts
   let self = parts.self
   const network = anchor.network
-  const general = roomIdOf(network, 'general')
-
   const stores = openStores(parts.databasePath, parts.storeKey, random)
   const { database, records, keys, certificates, addresses, incarnation } = stores
 
   const events = createEvents()
-  const log = createLog(records)
+  const log = createLog(records, serving.forks)
   const sessions = createSessions(self.peerId)
   const revocations: Revocations = await openRevocations({
     anchor,
@@ -126,6 +136,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     clock,
     onNewer: ({ number }) => {
       directory.forget()
+      database.transaction(rooms.revocationsChanged)
       const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
       events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
     },
@@ -141,11 +152,23 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const group = createGroup({ network, self: self.peerId, incarnation, keys, clock, random })
   const inbox = createInbox({ records, directory, group, self: self.peerId })
   const delivery = createDelivery(self.peerId, incarnation)
-  const rooms: readonly RoomId[] = [directory.room, general]
   directory.add(self)
-
-  // Everybody with a valid certificate is in #general, and in the directory.
-  const knownRoom = (room: RoomId): Refusal | null => (rooms.includes(room) ? null : refuse('not-a-member', room))
+  const rooms = createRooms({
+    network,
+    self: self.user,
+    store: stores.rooms,
+    records,
+    log,
+    directory,
+    revokedSince: (device) => {
+      const serial = directory.serialOf(device)
+      return serial === null ? null : revocations.since(serial)
+    },
+    coveredUntil: () => Number.MAX_SAFE_INTEGER,
+    onChange: (room) => events.emit({ kind: 'room', room }),
+  })
+  const { general } = rooms
+  const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
   const onOpened = (opened: OpenedMessage): void => {
     const message = inbox.opened(opened)
     if (message === null || message.own) return
@@ -153,13 +176,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     if (message.content?.kind === 'file') shelf.offered(message)
   }
 
-  // A revoked device writes no more. What it wrote before stays readable, or nobody could read on behind it.
-  const mayWrite = ({ room, header }: ParsedRecord, device: VerifiedDevice): Refusal | null => {
-    const since = revocations.since(device.serial)
-    return (
-      knownRoom(room) ?? (since !== null && header.time[0] > since ? refuse('certificate-revoked', device.user) : null)
-    )
-  }
   const onFoul = (refusal: Refusal, peer: PeerId): void =>
     events.emit({ kind: 'foul', refusal, user: sessions.of(peer)?.device.user ?? null })
 
@@ -176,6 +192,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     records,
     log,
     lastTime: records.lastTime,
+    cite: rooms.cite,
+    onPlaced: rooms.place,
+    onStored: rooms.learnOwn,
+    onBatch: rooms.conclude,
+    onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
     onSigned: (signed) => {
       publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
       // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
@@ -183,7 +204,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
     },
   })
-  const compose = createCompose({ group, author, recipients: () => directory.recipients() })
+  const compose = createCompose({ group, author, recipients: rooms.audience, mayWrite: rooms.mayWrite })
+  const politics = createPolitics({ network, self: self.user, rooms, author, log, directory, random })
   const ingest = createIngest({
     database,
     records,
@@ -192,7 +214,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     group,
     clock,
     self: self.peerId,
-    mayWrite,
+    rooms,
     onOpened,
     onLack: (room) => catchUp.lack(room),
     onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
@@ -227,7 +249,10 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     log,
     records,
     ingest,
-    mayRead: knownRoom,
+    mayRead,
+    sharedRooms: ({ device }) => rooms.sharedWith(device.user),
+    openRooms: () => [],
+    onOpenRooms: () => undefined,
     onFoul,
     onHeads: (peer, room, heads, theyHaveMore) => {
       if (delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
@@ -241,7 +266,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     database,
     records,
     group,
-    mayRead: knownRoom,
+    mayRead,
+    mayHaveKey: rooms.mayHaveKey,
     onOpened,
     onFoul,
   })
@@ -251,7 +277,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     network,
     sessions,
     find: shelf.held,
-    mayRead: knownRoom,
+    mayRead,
     onServed: ({ offer }, { device }, bytes, whole) =>
       onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
   })
@@ -259,16 +285,16 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     sync,
     keys: keyService,
     sessions,
-    rooms: () => rooms,
+    rooms: rooms.carried,
     locked: (room) => records.hasLocked(room),
     random,
     onFailure: (device, refusal) => events.emit({ kind: 'refused', device, refusal }),
   })
-  for (const room of rooms) joinGossip({ gossip, network, room, ingest, onFoul })
+  for (const room of [directory.room, general]) joinGossip({ gossip, network, room, ingest, onFoul })
 
   const discovery = startDiscovery({ node, sessions, clock, random })
   await author.resume()
-  for (const room of rooms) await ingest.reopen(room)
+  for (const room of rooms.carried()) await ingest.reopen(room)
   const ownEntry = await startOwnEntry({
     self: () => self,
     directory,
@@ -379,6 +405,16 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     general,
     addresses: () => node.addresses(),
     say: (room, text) => compose.send(room, { kind: 'text', text }),
+    rooms: () =>
+      rooms
+        .all()
+        .filter(({ kind }) => kind !== 'directory')
+        .map((room) => ({ id: room.id, member: room.isMember(self.user), ...room.facts() })),
+    direct: (user) => {
+      if (!directory.devices().some((device) => device.user === user)) throw fault('user-unknown', user)
+      return rooms.direct(user)
+    },
+    politics,
     history: (room, limit) => inbox.history(room, limit),
     users: () =>
       listUsers(

@@ -5,9 +5,9 @@ import {
   type PeerId,
   type RecordHash,
   type RoomId,
-  toIncarnation,
   toRecordHash,
   toRoomId,
+  type UserName,
 } from '../../shared/ids.ts'
 import { FRAME_MAX_BYTES, KEYS_PER_REQUEST } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
@@ -18,7 +18,7 @@ import type { OpenedMessage } from '../log/ingest.ts'
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Database } from '../store/database.ts'
-import type { RecordStore } from '../store/records.ts'
+import type { LogId, RecordStore } from '../store/records.ts'
 import type { Group } from './group.ts'
 
 export type KeyServiceParts = {
@@ -29,6 +29,8 @@ export type KeyServiceParts = {
   readonly records: RecordStore
   readonly group: Group
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  /** Whether the room's history policy grants a user the key of a message. */
+  readonly mayHaveKey: (log: LogId, seq: number, user: UserName) => boolean
   readonly onOpened: (message: OpenedMessage) => void
   /** A member sent what is not in the protocol, or a key that the signed record does not commit to. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
@@ -66,7 +68,9 @@ const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): 
     const header = request.records.flatMap((record) => {
       const stored = parts.records.get(toRecordHash(record))
       // A key is given only for a record of the room that the asker was found to be a member of.
-      return stored?.key && stored.room === toRoomId(request.room) ? [{ record, key: stored.key }] : []
+      if (!stored?.key || stored.room !== toRoomId(request.room) || stored.hidden) return []
+      const log = { room: stored.room, device: stored.device, incarnation: stored.incarnation }
+      return parts.mayHaveKey(log, stored.seq, session.device.user) ? [{ record, key: stored.key }] : []
     })
     await channel.send({ kind: 'keys', keys: header })
   }
@@ -129,12 +133,13 @@ const unlock = (
   key: Uint8Array,
 ): OpenedMessage | Refusal | null => {
   const stored = parts.records.get(toRecordHash(record))
-  if (stored === null || stored.key !== null || stored.room !== room) return null
+  if (stored === null || stored.key !== null || stored.room !== room || stored.body === null) return null
   const header = headerCodec.decode(stored.header)
   if (isRefusal(header) || header.key === undefined) return null
-  const log = { room, device: stored.device, incarnation: toIncarnation(header.inc) }
+  const log = { room, device: stored.device, incarnation: stored.incarnation }
   const message = parts.group.openWith(log, header.key, stored.body, key)
   if (isRefusal(message)) return message
   parts.records.setKey(stored.hash, key)
-  return { hash: stored.hash, author: stored.author, log, ms: stored.ms, plaintext: message.plaintext }
+  const { hash, author, seq, ms, count, hidden } = stored
+  return { hash, author, log, seq, ms, count, hidden, plaintext: message.plaintext }
 }

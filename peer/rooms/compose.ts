@@ -1,8 +1,8 @@
-import { fault } from '../../shared/errors.ts'
+import { fault, LanyardError, type Refusal } from '../../shared/errors.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
 import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
-import type { Group, Recipient } from '../group/group.ts'
+import type { Audience, Group } from '../group/group.ts'
 import type { Author } from '../log/author.ts'
 
 export type Compose = {
@@ -18,13 +18,15 @@ export type Compose = {
 export type ComposeParts = {
   readonly group: Group
   readonly author: Author
-  /** Who is to read what is sent now. */
-  readonly recipients: (room: RoomId) => readonly Recipient[]
+  /** Who is to read what is sent now, and whether a newcomer among them may read what was sent before. */
+  readonly recipients: (room: RoomId) => Audience
+  /** Whether we may write in the room at all; the refusal says why not. */
+  readonly mayWrite: (room: RoomId) => Refusal | null
 }
 
-export const createCompose = ({ group, author, recipients }: ComposeParts): Compose => {
+export const createCompose = ({ group, author, recipients, mayWrite }: ComposeParts): Compose => {
   /** The list that the present key was last prepared for: the same list needs no second look. */
-  const prepared = new Map<RoomId, readonly Recipient[]>()
+  const prepared = new Map<RoomId, Audience>()
   let line: Promise<unknown> = Promise.resolve()
 
   /** One at a time: a key is prepared, published, and only then used. */
@@ -34,8 +36,8 @@ export const createCompose = ({ group, author, recipients }: ComposeParts): Comp
     return result
   }
   const publishKey = async (room: RoomId, options: { rekey: boolean }): Promise<void> => {
-    const list = recipients(room)
-    const preparation = await group.prepare(room, list, options)
+    const audience = recipients(room)
+    const preparation = await group.prepare(room, audience, options)
     if (preparation !== null) {
       const [first, ...rest] = preparation.bodies
       const append = (body: typeof first, together?: () => void) =>
@@ -49,17 +51,22 @@ export const createCompose = ({ group, author, recipients }: ComposeParts): Comp
             })
       await Promise.all([append(first, () => group.use(preparation)), ...rest.map((body) => append(body))])
     }
-    prepared.set(room, list)
+    prepared.set(room, audience)
   }
 
   return {
     send: async (room, content) => {
+      const barredNow = mayWrite(room)
+      if (barredNow !== null) throw new LanyardError(barredNow)
       const plaintext = messageContentCodec.encode(content)
-      if (content.kind === 'text' && Buffer.byteLength(content.text) > MESSAGE_TEXT_MAX_BYTES) {
+      if ('text' in content && Buffer.byteLength(content.text) > MESSAGE_TEXT_MAX_BYTES) {
         throw fault('message-too-long', `${Buffer.byteLength(content.text)} bytes`)
       }
       const { stored } = await inLine(async () => {
-        if (prepared.get(room) !== recipients(room) || group.due(room)) await publishKey(room, { rekey: false })
+        // Again after each wait: what is sealed under a key must be for exactly those whom the record's `after` makes members.
+        while (prepared.get(room) !== recipients(room) || group.due(room)) await publishKey(room, { rekey: false })
+        const barred = mayWrite(room)
+        if (barred !== null) throw new LanyardError(barred)
         const sealed = group.seal(room, plaintext)
         // Not awaited inside the line: messages that follow join the same batch.
         const stored = author.append({

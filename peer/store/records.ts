@@ -6,9 +6,9 @@ import type { CertificateHash, Incarnation, PeerId, RecordHash, RoomId } from '.
 import { fromHex } from '../../shared/ids.ts'
 import { RECORD_MAX_BYTES } from '../../shared/limits.ts'
 import { RECORD_KINDS, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
-import type { Head } from '../../shared/wire/sync.ts'
+import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
-import { blob, type Database, integer, text } from './database.ts'
+import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Sealer } from './sealer.ts'
 
 /** One author's log in one room. */
@@ -23,14 +23,19 @@ export type StoredRecord = {
   readonly hash: RecordHash
   readonly room: RoomId
   readonly device: PeerId
+  readonly incarnation: Incarnation
+  readonly seq: number
   readonly kind: RecordKind
   readonly author: CertificateHash
   readonly ms: number
   readonly count: number
   readonly header: Uint8Array
-  readonly body: Uint8Array
+  /** Null when it is erased, or was when it came. */
+  readonly body: Uint8Array | null
   /** The message key, when we have it. */
   readonly key: Uint8Array | null
+  /** It counts for nobody: its author was removed or revoked by then. */
+  readonly hidden: boolean
 }
 
 export type RecordStore = ReturnType<typeof createRecordStore>
@@ -58,11 +63,11 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
   const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
   const newest = database.prepare(
-    `SELECT * FROM (SELECT * FROM records WHERE room = ? AND kind = 'message'
+    `SELECT * FROM (SELECT * FROM records WHERE room = ? AND kind = 'message' AND hidden = 0
      ORDER BY ms DESC, count DESC, hash DESC LIMIT ?) ORDER BY ms, count, hash`,
   )
   const locked = database.prepare(
-    `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND arrival < ?
+    `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
      ORDER BY arrival DESC LIMIT ?`,
   )
   // One kind at a time, since the index by time begins with room and kind: without it each message reads the whole room.
@@ -71,7 +76,10 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   )
   const lockedOf = database.prepare(
     `SELECT * FROM records INDEXED BY records_locked
-     WHERE room = ? AND device = ? AND inc = ? AND kind = 'message' AND sealed_key IS NULL ORDER BY seq`,
+     WHERE room = ? AND device = ? AND inc = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 ORDER BY seq`,
+  )
+  const hide = database.prepare(
+    'UPDATE records SET hidden = ?1 WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq BETWEEN ?5 AND ?6 AND hidden <> ?1',
   )
   const ofKind = database.prepare('SELECT * FROM records WHERE room = ? AND kind = ? ORDER BY arrival')
   const newestOf = database.prepare(
@@ -89,13 +97,16 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       hash,
       room: text(row.room) as RoomId,
       device: text(row.device) as PeerId,
+      incarnation: text(row.inc) as Incarnation,
+      seq: integer(row.seq),
       kind: text(row.kind) as RecordKind,
       author: text(row.author) as CertificateHash,
       ms: integer(row.ms),
       count: integer(row.count),
       header: blob(row.header),
-      body: blob(row.body),
+      body: blobOrNull(row.body),
       key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+      hidden: row.hidden === 1,
     }
   }
   const lastTimeOf = (room: RoomId, kind: RecordKind): HybridTime => {
@@ -140,7 +151,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     },
     /** Hashes of our own records whose signature was not yet made when the process ended. */
     unsigned: (): RecordHash[] => unsigned.all().map((row) => text(row.hash) as RecordHash),
-    heads: (room: RoomId): (Head & { hash: RecordHash })[] =>
+    heads: (room: RoomId): (LogPoint & { hash: RecordHash })[] =>
       heads.all(room).map((row) => ({
         device: text(row.device),
         inc: fromHex(text(row.inc)),
@@ -153,7 +164,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
         const proof = proofCodec.decode(blob(row.proof))
         return isRefusal(proof)
           ? []
-          : [{ header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }]
+          : [{ header: blob(row.header), signature: blob(row.signature), proof, body: blobOrNull(row.body) }]
       }),
     get: (hash: RecordHash): StoredRecord | null => {
       const row = byHash.get(hash)
@@ -164,7 +175,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       if (row === undefined || row.signature === null) return null
       const proof = proofCodec.decode(blob(row.proof))
       if (isRefusal(proof)) return null
-      return { header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }
+      return { header: blob(row.header), signature: blob(row.signature), proof, body: blobOrNull(row.body) }
     },
     hashAt: (log: LogId, seq: number): RecordHash | null => {
       const row = bySeq.get(log.room, log.device, log.incarnation, seq)
@@ -192,6 +203,9 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       times.set(room, time)
       return time
     },
+    /** Hides, or shows again, the records of a log from one number to another, both included. @returns whether any changed */
+    hide: (log: LogId, from: number, to: number, hidden: boolean): boolean =>
+      hide.run(hidden ? 1 : 0, log.room, log.device, log.incarnation, from, to).changes > 0,
     /** Keeps one other record with the number of a stored one: that is the proof, and a thousand prove no more. */
     keepFork: (log: LogId, record: ParsedRecord, wire: Uint8Array): void => {
       fork.run(record.hash, log.room, log.device, log.incarnation, record.header.seq, wire)

@@ -8,6 +8,7 @@ import { createKeyStore, type KeyStore } from './keys.ts'
 import { createMetaStore } from './meta.ts'
 import { createRecordStore, type RecordStore } from './records.ts'
 import { createRevocationListStore, type RevocationListStore } from './revocation-list.ts'
+import { createRoomStore, type RoomStore } from './rooms.ts'
 import { createSealer } from './sealer.ts'
 
 /** All that a device keeps. */
@@ -19,6 +20,7 @@ export type Stores = {
   readonly certificates: CertificateStore
   readonly addresses: ReturnType<typeof createAddressStore>
   readonly revocationList: RevocationListStore
+  readonly rooms: RoomStore
   readonly incarnation: Incarnation
 }
 
@@ -34,6 +36,7 @@ export const openStores = (path: string, key: Uint8Array, random: Random): Store
     certificates: createCertificateStore(database),
     addresses: createAddressStore(database),
     revocationList: createRevocationListStore(database),
+    rooms: createRoomStore(database),
     incarnation: createMetaStore(database).incarnation(random),
   }
 }

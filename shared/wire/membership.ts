@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import { bytes, codec, count } from '../codec.ts'
+import { isRefusal, type Refusal } from '../errors.ts'
 import { MEMBERSHIP_BODY_MAX_BYTES, REMOVE_HEADS_MAX, ROOM_NAME_MAX, ROOM_TOPIC_MAX, USER_NAME_MAX } from '../limits.ts'
 
 /** The kinds of record that say who is in a room, and what the room is. Their bodies are in plain: every member judges by them. */
 export const MEMBERSHIP_KINDS = ['room', 'invite', 'join', 'leave', 'remove', 'grant', 'settings'] as const
 /** One of `MEMBERSHIP_KINDS`. */
 export type MembershipKind = (typeof MEMBERSHIP_KINDS)[number]
+
+/** Whether records of this kind say who is in a room, or what it is. */
+export const isMembershipKind = (kind: string): kind is MembershipKind =>
+  (MEMBERSHIP_KINDS as readonly string[]).includes(kind)
 
 /** Body of a `room` record, which founds a room. The room's id is SHA-256 over a label, the network id and these bytes. */
 export type RoomBody = {
@@ -41,8 +46,11 @@ export type GrantBody = { readonly user: string; readonly admin: boolean }
 export type SettingsBody = {
   readonly name?: string | undefined
   readonly topic?: string | undefined
-  /** How long bodies and keys are kept: at most this many days, and this many messages; 0 is for ever. */
-  readonly keepDays?: number | undefined
+  /**
+   * How long messages are kept: at most this many milliseconds (by their own time), and the newest this many `message`
+   * records; 0 is for ever.
+   */
+  readonly keepMs?: number | undefined
   readonly keepMessages?: number | undefined
 }
 
@@ -89,8 +97,27 @@ export const settingsBodyCodec = codec<SettingsBody>(
   z.strictObject({
     name: roomName.optional(),
     topic: z.string().max(ROOM_TOPIC_MAX).optional(),
-    keepDays: count().optional(),
+    keepMs: count().optional(),
     keepMessages: count().optional(),
   }),
   MEMBERSHIP_BODY_MAX_BYTES,
 )
+
+/** Reads the body of a membership record of this kind. */
+export const membershipBodyOf = (kind: MembershipKind, body: Uint8Array): MembershipBody | Refusal => {
+  const read = CODECS[kind].decode(body)
+  return isRefusal(read) ? read : ({ kind, ...read } as MembershipBody)
+}
+
+/** The bytes of a membership record's body. */
+export const encodeMembership = ({ kind, ...body }: MembershipBody): Uint8Array => CODECS[kind].encode(body as never)
+
+const CODECS = {
+  room: roomBodyCodec,
+  invite: inviteBodyCodec,
+  join: emptyBodyCodec,
+  leave: emptyBodyCodec,
+  remove: removeBodyCodec,
+  grant: grantBodyCodec,
+  settings: settingsBodyCodec,
+} as const
