@@ -108,8 +108,9 @@ export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle pa
 export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signature's 0.8 ms are shared well enough
 export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
 export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
-export const SYNC_BATCH_BYTES = 1 * MIB // records a frame: a quarter of the frame limit
-export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip lost without a gap is found after this
+export const SYNC_BATCH_BYTES = 256 * KIB // records a frame: encoded in 2 ms
+export const SYNC_REQUEST_MAX_BYTES = 64 * KIB // a frame of heads is 35 KiB
+export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip, push and the live hints all lost is found after this
 export const SYNC_DEBOUNCE_MS = 50 // one heads exchange for a burst of records
 export const GAP_RECORDS_MAX = 4_096 // records that wait for an earlier one, in memory …
 export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit is pulled again
@@ -117,6 +118,15 @@ export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone pa
 export const FOULS_REMEMBERED = 1_024 // refused records that are told once, however often they are served: 100 KiB
 export const AFTER_MAX = 64 // hashes of membership records that one record may cite
 export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
+export const HEADS_PER_FRAME = 256 // heads in one message: read in 3 ms
+export const ROOMS_MAX = 10_000 // rooms that two members share: 0.9 MB in one answer
+export const OPEN_ROOMS_MAX = 1_000 // open rooms that a peer tells of: 1 MB in one answer
+
+// Live
+export const LIVE_MAX_BYTES = 16 * KIB // a message of the live stream: 64 heads are 5 KiB
+export const HELD_HEADS_MAX = 64 // heads in one; who has more to tell says `changed`
+export const TYPING_LASTS_MS = 6 * SECOND_MS // a pause for thought; it is said again at half of this
+export const PUSH_QUEUE_BYTES = 1 * MIB // that wait for one slow session; what does not fit is left to sync
 
 // Sender keys
 export const EPOCH_LIFETIME_MS = 24 * HOUR_MS

@@ -1,4 +1,4 @@
-import { isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
+import { fault, isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
 import {
   fromHex,
   type Incarnation,
@@ -15,10 +15,11 @@ import { type Head, syncProtocol, syncReplyCodec, syncRequestCodec } from '../..
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { RecordStore } from '../store/records.ts'
+import { logOf } from '../store/serving.ts'
 import type { Ingest } from './ingest.ts'
 import type { Log } from './log.ts'
-import { encodeRecord, parseRecord } from './record.ts'
-import { beyond, lacks } from './sync.ts'
+import { encodeRecord, type ParsedRecord, parseRecord } from './record.ts'
+import { beyond, type HashAt, lacks } from './sync.ts'
 
 export type SyncParts = {
   readonly node: Node
@@ -28,11 +29,20 @@ export type SyncParts = {
   readonly records: RecordStore
   readonly ingest: Ingest
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  /** The rooms that the session's user is a member of, as far as we know; the directory is the first. */
+  readonly sharedRooms: (session: Session) => readonly RoomId[]
+  /** The open rooms that we know of, at most OPEN_ROOMS_MAX. */
+  readonly openRooms: () => readonly OpenRoom[]
+  /** A peer told of open rooms: records that are well formed and found the rooms whose ids they have; no signature is checked yet. */
+  readonly onOpenRooms: (founding: readonly ParsedRecord[], peer: PeerId) => void
   /** A peer sent something that is not in the protocol, no record of the room, or what we said that we have. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
   /** What a peer that asked says it holds: acknowledgement, and a hint that it has more than we do. */
   readonly onHeads: (peer: PeerId, room: RoomId, heads: readonly Head[], theyHaveMore: boolean) => void
 }
+
+/** An open room, and the record that founds it, as `encodeRecord` makes it. */
+export type OpenRoom = { readonly room: RoomId; readonly record: Uint8Array }
 
 /** How a pull ended: how many records were stored, and whether the peer says it has more. */
 export type Pulled = { readonly stored: number; readonly lacking: boolean }
@@ -65,6 +75,12 @@ const serve = async (parts: SyncParts, stream: Stream, session: Session): Promis
     await channel.close()
     return
   }
+  if (request.kind === 'rooms') {
+    const rooms = parts.sharedRooms(session).map((room) => ({ room: fromHex(room), digest: parts.log.digest(room) }))
+    await channel.send({ kind: 'rooms', rooms, open: [], openDigest: request.open })
+    await channel.close()
+    return
+  }
   const room = toRoomId(request.room)
   const refused = parts.mayRead(room, session)
   if (refused !== null) {
@@ -73,11 +89,16 @@ const serve = async (parts: SyncParts, stream: Stream, session: Session): Promis
     return
   }
   const mine = parts.log.heads(room)
-  for (const { device, inc, seq } of beyond(mine, request.heads)) {
-    const log = { room, device: device as PeerId, incarnation: toIncarnation(inc) }
-    for await (const records of batches(parts.records, log, seq)) await channel.send({ kind: 'records', records })
+  const hashAt: HashAt = (point, seq) => {
+    const hash = parts.records.hashAt(logOf(room, point), seq)
+    return hash === null ? null : fromHex(hash)
   }
-  await channel.send({ kind: 'done', heads: mine })
+  for (const missing of beyond(mine, request.heads, hashAt)) {
+    const log = logOf(room, missing)
+    for await (const records of batches(parts.records, log, missing.after))
+      await channel.send({ kind: 'records', records })
+  }
+  await channel.send({ kind: 'done', heads: mine, left: 0 })
   await channel.close()
   parts.onHeads(session.device.peerId, room, request.heads, lacks(mine, request.heads))
 }
@@ -116,7 +137,7 @@ const pull = async (parts: SyncParts, protocol: string, peer: PeerId, room: Room
   try {
     const heads = parts.log.heads(room)
     const told = toldOf(heads)
-    await channel.send({ kind: 'heads', room: fromHex(room), heads })
+    await channel.send({ kind: 'heads', room: fromHex(room), heads, left: 0 })
     let stored = 0
     for (;;) {
       const reply = await channel.receive()
@@ -131,6 +152,8 @@ const pull = async (parts: SyncParts, protocol: string, peer: PeerId, room: Room
           await channel.close()
           parts.onHeads(peer, room, reply.heads, false)
           return { stored, lacking: lacks(parts.log.heads(room), reply.heads) }
+        case 'rooms':
+          throw fault('wrong-order')
         case 'records':
           stored += await takeAll(parts, reply.records, peer, room, told)
       }

@@ -10,11 +10,13 @@ import { createRecordStore, type RecordStore } from './records.ts'
 import { createRevocationListStore, type RevocationListStore } from './revocation-list.ts'
 import { createRoomStore, type RoomStore } from './rooms.ts'
 import { createSealer } from './sealer.ts'
+import { createServingStore, type ServingStore } from './serving.ts'
 
 /** All that a device keeps. */
 export type Stores = {
   readonly database: Database
   readonly records: RecordStore
+  readonly serving: ServingStore
   readonly keys: KeyStore
   readonly files: FileStore
   readonly certificates: CertificateStore
@@ -31,6 +33,7 @@ export const openStores = (path: string, key: Uint8Array, random: Random): Store
   return {
     database,
     records: createRecordStore(database, sealer),
+    serving: createServingStore(database),
     keys: createKeyStore(database, sealer),
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),

@@ -409,7 +409,7 @@ describe('frames that are not in the protocol', () => {
       const room = new Uint8Array(32)
       const frame =
         protocol === 'sync'
-          ? syncRequestCodec.encode({ kind: 'heads', room, heads: [] })
+          ? syncRequestCodec.encode({ kind: 'heads', room, heads: [], left: 0 })
           : keysRequestCodec.encode({ kind: 'want', room, records: [] })
       const answer = await line.ask(protocol, frame)
       expect(answer instanceof Uint8Array ? replies[protocol].decode(answer) : answer).toEqual({
