@@ -125,7 +125,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   let self = parts.self
   const network = anchor.network
   const stores = openStores(parts.databasePath, parts.storeKey, random)
-  const { database, records, keys, certificates, addresses, incarnation } = stores
+  const { database, records, serving, keys, certificates, addresses, incarnation } = stores
 
   const events = createEvents()
   const log = createLog(records, serving.forks)
