@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
 import { fault, isRefusal, orThrow, type Refusal, refusalOf } from '../shared/errors.ts'
-import { type PeerId, type RecordHash, type RoomId, type UserName } from '../shared/ids.ts'
+import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
@@ -11,19 +11,17 @@ import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
 import { headerCodec } from '../shared/wire/record.ts'
+import { createCore } from './core.ts'
 import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
 import { fetchFile } from './files/fetch.ts'
 import { startServing } from './files/serve.ts'
 import { createShelf, type Shelf } from './files/shelf.ts'
-import { createGroup } from './group/group.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import { type CaContact, type Renewal, startRenewal } from './identity/renew.ts'
-import { createAuthor } from './log/author.ts'
 import { startCatchUp } from './log/catch-up.ts'
 import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
-import { createIngest, type OpenedMessage } from './log/ingest.ts'
-import { createLog } from './log/log.ts'
+import type { OpenedMessage } from './log/ingest.ts'
 import { parseRecord } from './log/record.ts'
 import { startSync } from './log/sync-handler.ts'
 import { startCaLink } from './network/ca-link.ts'
@@ -32,15 +30,12 @@ import { startHellos } from './network/hello-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
 import { openRevocations, type Revocations } from './network/revocations.ts'
 import { createSessions, type Session } from './network/sessions.ts'
-import { createCompose } from './rooms/compose.ts'
 import { createDelivery } from './rooms/delivery.ts'
-import { createDirectory } from './rooms/directory.ts'
-import { createInbox, type Message } from './rooms/inbox.ts'
+import type { Message } from './rooms/inbox.ts'
 import { type ListedUser, listUsers } from './rooms/listing.ts'
 import { startOwnEntry } from './rooms/own-entry.ts'
-import { createPolitics, type Politics } from './rooms/politics.ts'
+import type { Politics } from './rooms/politics.ts'
 import type { RoomFacts } from './rooms/room.ts'
-import { createRooms } from './rooms/rooms.ts'
 import { openStores } from './store/stores.ts'
 
 /** A device on the network: what the command line, the screen and bots work with. */
@@ -125,10 +120,9 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   let self = parts.self
   const network = anchor.network
   const stores = openStores(parts.databasePath, parts.storeKey, random)
-  const { database, records, serving, keys, certificates, addresses, incarnation } = stores
+  const { database, records, keys, addresses, incarnation } = stores
 
   const events = createEvents()
-  const log = createLog(records, serving.forks)
   const sessions = createSessions(self.peerId)
   const revocations: Revocations = await openRevocations({
     anchor,
@@ -142,32 +136,28 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     },
     onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
   })
-  const directory = createDirectory({
+  const core = createCore({
     anchor,
-    certificates,
+    self: () => self,
+    key,
+    stores,
+    revocations,
     clock,
-    self: self.peerId,
-    revoked: (serial) => revocations.has(serial),
-  })
-  const group = createGroup({ network, self: self.peerId, incarnation, keys, clock, random })
-  const inbox = createInbox({ records, directory, group, self: self.peerId })
-  const delivery = createDelivery(self.peerId, incarnation)
-  directory.add(self)
-  const rooms = createRooms({
-    network,
-    self: self.user,
-    store: stores.rooms,
-    records,
-    log,
-    directory,
-    revokedSince: (device) => {
-      const serial = directory.serialOf(device)
-      return serial === null ? null : revocations.since(serial)
+    random,
+    onSigned: (signed) => {
+      publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
+      // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
+      const asked = new Set(signed.map(({ room }) => room))
+      for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
     },
-    coveredUntil: () => Number.MAX_SAFE_INTEGER,
-    onChange: (room) => events.emit({ kind: 'room', room }),
+    onOpened: (opened) => onOpened(opened),
+    onRoomChange: (room) => events.emit({ kind: 'room', room }),
+    onLack: (room) => catchUp.lack(room),
+    onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
+  const { log, directory, group, rooms, author, compose, politics, ingest, inbox } = core
   const { general } = rooms
+  const delivery = createDelivery(self.peerId, incarnation)
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
   const onOpened = (opened: OpenedMessage): void => {
     const message = inbox.opened(opened)
@@ -183,43 +173,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     idOf: gossipIdOf,
     admitted: async (connection) => (await sessions.awaited(connection)) !== null,
   })
-  const author = createAuthor({
-    self: () => self,
-    key,
-    incarnation,
-    clock,
-    database,
-    records,
-    log,
-    lastTime: records.lastTime,
-    cite: rooms.cite,
-    onPlaced: rooms.place,
-    onStored: rooms.learnOwn,
-    onBatch: rooms.conclude,
-    onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
-    onSigned: (signed) => {
-      publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
-      // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
-      const asked = new Set(signed.map(({ room }) => room))
-      for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
-    },
-  })
-  const compose = createCompose({ group, author, recipients: rooms.audience, mayWrite: rooms.mayWrite })
-  const politics = createPolitics({ network, self: self.user, rooms, author, log, directory, random })
-  const ingest = createIngest({
-    database,
-    records,
-    log,
-    directory,
-    group,
-    clock,
-    self: self.peerId,
-    rooms,
-    onOpened,
-    onLack: (room) => catchUp.lack(room),
-    onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
-  })
-
   const onProgress = (progress: FileProgress): void => events.emit({ kind: 'file', progress })
   const shelf: Shelf = createShelf({
     files: stores.files,

@@ -1,0 +1,110 @@
+import type { KeyObject } from 'node:crypto'
+import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
+import type { Clock } from '../shared/clock.ts'
+import type { Refusal } from '../shared/errors.ts'
+import type { RoomId } from '../shared/ids.ts'
+import type { Random } from '../shared/random.ts'
+import { createGroup, type Group } from './group/group.ts'
+import { type Author, createAuthor } from './log/author.ts'
+import { createIngest, type Ingest, type OpenedMessage } from './log/ingest.ts'
+import { createLog, type Log } from './log/log.ts'
+import type { ParsedRecord } from './log/record.ts'
+import type { Revocations } from './network/revocations.ts'
+import { type Compose, createCompose } from './rooms/compose.ts'
+import { createDirectory, type Directory } from './rooms/directory.ts'
+import { createInbox, type Inbox } from './rooms/inbox.ts'
+import { createPolitics, type Politics } from './rooms/politics.ts'
+import { createRooms, type Rooms } from './rooms/rooms.ts'
+import type { Stores } from './store/stores.ts'
+
+/** All of a device that is not the network: what it knows, says, takes in and may show. A simulated device has the same. */
+export type Core = {
+  readonly log: Log
+  readonly directory: Directory
+  readonly group: Group
+  readonly rooms: Rooms
+  readonly author: Author
+  readonly compose: Compose
+  readonly politics: Politics
+  readonly ingest: Ingest
+  readonly inbox: Inbox
+}
+
+export type CoreParts = {
+  readonly anchor: TrustAnchor
+  /** Our own certificate, as it is now. */
+  readonly self: () => VerifiedDevice
+  readonly key: KeyObject
+  readonly stores: Stores
+  readonly revocations: Pick<Revocations, 'has' | 'since'>
+  readonly clock: Clock
+  readonly random: Random
+  /** Records of ours, signed: they may leave the house. */
+  readonly onSigned: (records: readonly ParsedRecord[]) => void
+  readonly onOpened: (message: OpenedMessage) => void
+  /** Members, admins or settings of a room, or what counts in it, has changed. */
+  readonly onRoomChange: (room: RoomId) => void
+  /** A record waits for one that is not here. */
+  readonly onLack: (room: RoomId, refusal: Refusal) => void
+  readonly onFoul: (refusal: Refusal, author: VerifiedDevice | null) => void
+}
+
+export const createCore = (parts: CoreParts): Core => {
+  const { anchor, self, stores, revocations, clock, random } = parts
+  const { network } = anchor
+  const { peerId, user } = self()
+  const { database, records, serving, keys, certificates, incarnation } = stores
+
+  const log = createLog(records, serving.forks)
+  const revoked = (serial: string): boolean => revocations.has(serial)
+  const directory = createDirectory({ anchor, certificates, clock, self: peerId, revoked })
+  directory.add(self())
+  const group = createGroup({ network, self: peerId, incarnation, keys, clock, random })
+  const inbox = createInbox({ records, directory, group, self: peerId })
+  const rooms = createRooms({
+    network,
+    self: user,
+    store: stores.rooms,
+    records,
+    log,
+    directory,
+    revokedSince: (device) => {
+      const serial = directory.serialOf(device)
+      return serial === null ? null : revocations.since(serial)
+    },
+    coveredUntil: () => Number.MAX_SAFE_INTEGER,
+    onChange: parts.onRoomChange,
+  })
+  const author = createAuthor({
+    self,
+    key: parts.key,
+    incarnation,
+    clock,
+    database,
+    records,
+    log,
+    lastTime: records.lastTime,
+    cite: rooms.cite,
+    onPlaced: rooms.place,
+    onStored: rooms.learnOwn,
+    onBatch: rooms.conclude,
+    onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
+    onSigned: parts.onSigned,
+  })
+  const compose = createCompose({ group, author, recipients: rooms.audience, mayWrite: rooms.mayWrite })
+  const politics = createPolitics({ network, self: user, rooms, author, log, directory, random })
+  const ingest = createIngest({
+    database,
+    records,
+    log,
+    directory,
+    group,
+    clock,
+    self: peerId,
+    rooms,
+    onOpened: parts.onOpened,
+    onLack: parts.onLack,
+    onFoul: parts.onFoul,
+  })
+  return { log, directory, group, rooms, author, compose, politics, ingest, inbox }
+}
