@@ -251,7 +251,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const ownEntry = await startOwnEntry({
     self: () => self,
     directory,
-    prekeys: createOwnPrekeys(keys, clock),
+    prekeys: createOwnPrekeys(keys, clock, random),
     author,
     records,
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),

@@ -130,7 +130,7 @@ const speech = async (mallory: Mallory, { device }: Admitted, text: string, lie:
     epoch: 0,
     members: new Uint8Array(32),
     commitment: lie.commitment ?? commitmentOf(secret, context),
-    boxes: [{ to, prekey: id, box: lie.box ?? orThrow(await sealBox(publicKey, info, secret)) }],
+    boxes: [{ to, prekey: id, box: lie.box ?? orThrow(await sealBox(publicKey, info, secret, systemRandom)) }],
   }
   const { messageKey } = stepChain(startChain(secret, context))
   const commitment = lie.messageCommitment ?? messageCommitmentOf(messageKey)
