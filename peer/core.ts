@@ -2,17 +2,19 @@ import type { KeyObject } from 'node:crypto'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { Refusal } from '../shared/errors.ts'
-import type { RoomId } from '../shared/ids.ts'
+import type { PeerId, RoomId } from '../shared/ids.ts'
 import type { Random } from '../shared/random.ts'
+import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
 import { type Author, createAuthor } from './log/author.ts'
-import { createIngest, type Ingest, type OpenedMessage } from './log/ingest.ts'
+import { createIngest, type Ingest } from './log/ingest.ts'
 import { createLog, type Log } from './log/log.ts'
 import type { ParsedRecord } from './log/record.ts'
 import type { Revocations } from './network/revocations.ts'
+import { type Chat, createChat } from './rooms/chat.ts'
 import { type Compose, createCompose } from './rooms/compose.ts'
+import { type Conversation, createConversation } from './rooms/conversation.ts'
 import { createDirectory, type Directory } from './rooms/directory.ts'
-import { createInbox, type Inbox } from './rooms/inbox.ts'
 import { createPolitics, type Politics } from './rooms/politics.ts'
 import { createRooms, type Rooms } from './rooms/rooms.ts'
 import type { Stores } from './store/stores.ts'
@@ -27,7 +29,8 @@ export type Core = {
   readonly compose: Compose
   readonly politics: Politics
   readonly ingest: Ingest
-  readonly inbox: Inbox
+  readonly conversation: Conversation
+  readonly chat: Chat
 }
 
 export type CoreParts = {
@@ -41,7 +44,10 @@ export type CoreParts = {
   readonly random: Random
   /** Records of ours, signed: they may leave the house. */
   readonly onSigned: (records: readonly ParsedRecord[]) => void
-  readonly onOpened: (message: OpenedMessage) => void
+  /** What happens in the rooms. */
+  readonly emit: (event: PeerEvent) => void
+  /** Something of the conversation may be due sooner than it was. */
+  readonly onDue: () => void
   /** Members, admins or settings of a room, or what counts in it, has changed. */
   readonly onRoomChange: (room: RoomId) => void
   /** A record waits for one that is not here. */
@@ -60,20 +66,51 @@ export const createCore = (parts: CoreParts): Core => {
   const directory = createDirectory({ anchor, certificates, clock, self: peerId, revoked })
   directory.add(self())
   const group = createGroup({ network, self: peerId, incarnation, keys, clock, random })
-  const inbox = createInbox({ records, directory, group, self: peerId })
+  const revokedSince = (device: PeerId): number | null => {
+    const serial = directory.serialOf(device)
+    return serial === null ? null : revocations.since(serial)
+  }
+  const conversation = createConversation({
+    stores,
+    directory,
+    group,
+    log,
+    clock,
+    random,
+    self: { peerId, user },
+    author: { append: (draft) => author.append(draft) },
+    rooms: {
+      carried: () => rooms.carried().filter((room) => room !== directory.room),
+      audience: (room) => rooms.audience(room),
+      mayWrite: (room) => rooms.mayWrite(room),
+      look: (room) => rooms.get(room)?.facts() ?? null,
+    },
+    emit: parts.emit,
+    onDue: parts.onDue,
+    isWitness: (device) => revokedSince(device) === null,
+    revokedSince,
+    onWitnessed: () => rooms.revocationsChanged(),
+  })
+  const { notes, told } = conversation
+  /** What is hidden changes no other message any more, and what counts again does. */
+  const hide: typeof records.hide = (log, from, to, hidden) => {
+    const changed = records.hide(log, from, to, hidden)
+    if (changed) conversation.rejudged(log, from, to)
+    return changed
+  }
   const rooms = createRooms({
     network,
     self: user,
     store: stores.rooms,
-    records,
+    records: { ...records, hide },
     log,
     directory,
-    revokedSince: (device) => {
-      const serial = directory.serialOf(device)
-      return serial === null ? null : revocations.since(serial)
+    revokedSince,
+    coveredUntil: conversation.coveredUntil,
+    onChange: (room) => {
+      conversation.roomChanged(room)
+      parts.onRoomChange(room)
     },
-    coveredUntil: () => Number.MAX_SAFE_INTEGER,
-    onChange: parts.onRoomChange,
   })
   const author = createAuthor({
     self,
@@ -91,7 +128,16 @@ export const createCore = (parts: CoreParts): Core => {
     onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
     onSigned: parts.onSigned,
   })
-  const compose = createCompose({ group, author, recipients: rooms.audience, mayWrite: rooms.mayWrite })
+  const compose = createCompose({
+    group,
+    author,
+    recipients: rooms.audience,
+    mayWrite: rooms.mayWrite,
+    self: peerId,
+    note: notes.opened,
+    onSaid: told,
+  })
+  const chat = createChat({ compose, timeline: stores.timeline, conversation })
   const politics = createPolitics({ network, self: user, rooms, author, log, directory, random })
   const ingest = createIngest({
     database,
@@ -102,9 +148,10 @@ export const createCore = (parts: CoreParts): Core => {
     clock,
     self: peerId,
     rooms,
-    onOpened: parts.onOpened,
+    notes,
+    onOpened: told,
     onLack: parts.onLack,
     onFoul: parts.onFoul,
   })
-  return { log, directory, group, rooms, author, compose, politics, ingest, inbox }
+  return { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat }
 }

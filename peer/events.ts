@@ -1,6 +1,7 @@
 import type { Refusal } from '../shared/errors.ts'
 import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
 import type { Message } from './rooms/inbox.ts'
+import type { UnreadCount } from './rooms/unread.ts'
 
 /** What a running peer tells: the screen, the command line and bots live on these. */
 export type PeerEvent =
@@ -21,6 +22,14 @@ export type PeerEvent =
   | { readonly kind: 'room'; readonly room: RoomId }
   /** More of our own records are held by a device. */
   | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
+  /** A user has read more of what our user said in a room. */
+  | { readonly kind: 'read'; readonly room: RoomId; readonly user: UserName }
+  /** A message is not what it was: edited, taken back, or with other reactions. */
+  | { readonly kind: 'updated'; readonly message: Message }
+  /** Messages are past their room's retention, and erased. */
+  | { readonly kind: 'expired'; readonly room: RoomId; readonly ids: readonly RecordHash[] }
+  /** What our user has yet to read in a room, here or on another device, has changed. */
+  | { readonly kind: 'unread'; readonly room: RoomId; readonly unread: UnreadCount }
   | { readonly kind: 'file'; readonly progress: FileProgress }
 
 export type FileProgress = {

@@ -10,7 +10,6 @@ import { type Connection, createNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
-import { headerCodec } from '../shared/wire/record.ts'
 import { createCore } from './core.ts'
 import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
 import { fetchFile } from './files/fetch.ts'
@@ -21,7 +20,6 @@ import { createOwnPrekeys } from './group/own-prekeys.ts'
 import { type CaContact, type Renewal, startRenewal } from './identity/renew.ts'
 import { startCatchUp } from './log/catch-up.ts'
 import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
-import type { OpenedMessage } from './log/ingest.ts'
 import { parseRecord } from './log/record.ts'
 import { startSync } from './log/sync-handler.ts'
 import { startCaLink } from './network/ca-link.ts'
@@ -30,60 +28,54 @@ import { startHellos } from './network/hello-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
 import { openRevocations, type Revocations } from './network/revocations.ts'
 import { createSessions, type Session } from './network/sessions.ts'
-import { createDelivery } from './rooms/delivery.ts'
-import type { Message } from './rooms/inbox.ts'
+import type { Chat } from './rooms/chat.ts'
 import { type ListedUser, listUsers } from './rooms/listing.ts'
 import { startOwnEntry } from './rooms/own-entry.ts'
 import type { Politics } from './rooms/politics.ts'
+import { type Pulse, startPulse } from './rooms/pulse.ts'
 import type { RoomFacts } from './rooms/room.ts'
+import { openDatabase } from './store/database.ts'
 import { openStores } from './store/stores.ts'
 
 /** A device on the network: what the command line, the screen and bots work with. */
-export type Peer = AsyncDisposable & {
-  readonly self: VerifiedDevice
-  readonly network: { readonly id: string; readonly name: string }
-  /** The room that everybody is in. */
-  readonly general: RoomId
-  /** Multiaddrs that others reach us at. */
-  addresses(): string[]
-  /**
-   * Says a text in a room. Resolves once it is stored; it reaches the others when they are there.
-   * @param text at most 16 KiB of UTF-8
-   * @throws LanyardError `message-too-long`, `storage-failed`
-   */
-  say(room: RoomId, text: string): Promise<RecordHash>
-  /** The rooms that this device knows of: ours, and open ones that we may join. */
-  rooms(): ListedRoom[]
-  /** The room of ourselves and another user. @throws LanyardError `user-unknown` */
-  direct(user: UserName): RoomId
-  /** What changes rooms and their members. */
-  readonly politics: Politics
-  /** The newest messages, oldest first. */
-  history(room: RoomId, limit: number): Message[]
-  /** All users of the network, present or not. */
-  users(): ListedUser[]
-  /** How many other devices are known to hold a message of ours. */
-  deliveredTo(id: RecordHash): number
-  /**
-   * Offers a file in a room; it is served from where it is.
-   * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
-   */
-  sendFile(room: RoomId, path: string): Promise<RecordHash>
-  /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
-  fetchFile(id: RecordHash): Refusal | null
-  /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
-  rekey(room: RoomId): Promise<void>
-  /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
-  renewIfDue(): Promise<void>
-  /** What is known about reaching each peer, with the reason when it is not reached. */
-  sightings(): readonly Sighting[]
-  /** Connects to a peer at its multiaddrs, now and again until there is a session. */
-  meet(peer: PeerId, addresses: readonly string[]): void
-  /** Returns a function that ends the listening. */
-  on(listener: (event: PeerEvent) => void): () => void
-  /** Ends all work in good order; the second call waits for the first. */
-  stop(): Promise<void>
-}
+export type Peer = AsyncDisposable &
+  Chat & {
+    readonly self: VerifiedDevice
+    readonly network: { readonly id: string; readonly name: string }
+    /** The room that everybody is in. */
+    readonly general: RoomId
+    /** Multiaddrs that others reach us at. */
+    addresses(): string[]
+    /** The rooms that this device knows of: ours, and open ones that we may join. */
+    rooms(): ListedRoom[]
+    /** The room of ourselves and another user. @throws LanyardError `user-unknown` */
+    direct(user: UserName): RoomId
+    /** What changes rooms and their members. */
+    readonly politics: Politics
+    /** All users of the network, present or not. */
+    users(): ListedUser[]
+    /** How many other devices are known to hold a message of ours. */
+    deliveredTo(id: RecordHash): number
+    /**
+     * Offers a file in a room; it is served from where it is.
+     * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
+     */
+    sendFile(room: RoomId, path: string): Promise<RecordHash>
+    /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
+    fetchFile(id: RecordHash): Refusal | null
+    /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
+    rekey(room: RoomId): Promise<void>
+    /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
+    renewIfDue(): Promise<void>
+    /** What is known about reaching each peer, with the reason when it is not reached. */
+    sightings(): readonly Sighting[]
+    /** Connects to a peer at its multiaddrs, now and again until there is a session. */
+    meet(peer: PeerId, addresses: readonly string[]): void
+    /** Returns a function that ends the listening. */
+    on(listener: (event: PeerEvent) => void): () => void
+    /** Ends all work in good order; the second call waits for the first. */
+    stop(): Promise<void>
+  }
 
 /** A room as it is listed. */
 export type ListedRoom = RoomFacts & { readonly id: RoomId; readonly member: boolean }
@@ -119,8 +111,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const { anchor, clock, random, key, ca } = parts
   let self = parts.self
   const network = anchor.network
-  const stores = openStores(parts.databasePath, parts.storeKey, random)
-  const { database, records, keys, addresses, incarnation } = stores
+  const stores = openStores(openDatabase(parts.databasePath), parts.storeKey, random)
+  const { database, records, keys, addresses } = stores
 
   const events = createEvents()
   const sessions = createSessions(self.peerId)
@@ -150,21 +142,19 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       const asked = new Set(signed.map(({ room }) => room))
       for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
     },
-    onOpened: (opened) => onOpened(opened),
+    emit: events.emit,
+    onDue: () => pulse?.wake(),
     onRoomChange: (room) => events.emit({ kind: 'room', room }),
     onLack: (room) => catchUp.lack(room),
     onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
-  const { log, directory, group, rooms, author, compose, politics, ingest, inbox } = core
+  const { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat } = core
   const { general } = rooms
-  const delivery = createDelivery(self.peerId, incarnation)
+  let pulse: Pulse | null = null
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
-  const onOpened = (opened: OpenedMessage): void => {
-    const message = inbox.opened(opened)
-    if (message === null || message.own) return
-    events.emit({ kind: 'message', message })
-    if (message.content?.kind === 'file') shelf.offered(message)
-  }
+  events.on((event) => {
+    if (event.kind === 'message' && event.message.content?.kind === 'file') shelf.offered(event.message)
+  })
 
   const onFoul = (refusal: Refusal, peer: PeerId): void =>
     events.emit({ kind: 'foul', refusal, user: sessions.of(peer)?.device.user ?? null })
@@ -176,7 +166,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const onProgress = (progress: FileProgress): void => events.emit({ kind: 'file', progress })
   const shelf: Shelf = createShelf({
     files: stores.files,
-    inbox,
+    inbox: conversation.inbox,
     sessions,
     random,
     folder: parts.downloads,
@@ -208,7 +198,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onOpenRooms: () => undefined,
     onFoul,
     onHeads: (peer, room, heads, theyHaveMore) => {
-      if (delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
+      if (conversation.delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
       if (theyHaveMore) catchUp.soon(peer, room)
     },
   })
@@ -221,7 +211,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     group,
     mayRead,
     mayHaveKey: rooms.mayHaveKey,
-    onOpened,
+    note: conversation.notes.opened,
+    onOpened: conversation.told,
     onFoul,
   })
   const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
@@ -332,12 +323,20 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
   shelf.resume()
+  conversation.resume()
+  pulse = startPulse(clock, conversation.due, () => {
+    conversation
+      .beat()
+      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
+  })
 
   let stopping: Promise<void> | null = null
   const stop = async (): Promise<void> => {
     ownEntry.stop()
     discovery.stop()
     await shelf.stop()
+    pulse?.stop()
+    await conversation.stop()
     await author.idle()
     for (const end of ends) end()
     catchUp.stop()
@@ -357,7 +356,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     network: { id: network, name: anchor.name },
     general,
     addresses: () => node.addresses(),
-    say: (room, text) => compose.send(room, { kind: 'text', text }),
+    ...chat,
     rooms: () =>
       rooms
         .all()
@@ -368,7 +367,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       return rooms.direct(user)
     },
     politics,
-    history: (room, limit) => inbox.history(room, limit),
     users: () =>
       listUsers(
         directory.devices(),
@@ -376,11 +374,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
         (peer) => (sessions.of(peer) === undefined ? null : (discovery.sourceOf(peer) ?? 'addresses')),
         (serial) => revocations.has(serial),
       ),
-    deliveredTo: (id) => {
-      const record = records.get(id)
-      const header = record === null ? null : headerCodec.decode(record.header)
-      return record === null || header === null || isRefusal(header) ? 0 : delivery.count(record.room, header.seq)
-    },
+    deliveredTo: (id) => chat.message(id)?.state?.devices ?? 0,
     sendFile: (room, path) => shelf.offer(room, path),
     fetchFile: (id) => shelf.want(id),
     rekey: (room) => compose.rekey(room),

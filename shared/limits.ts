@@ -3,7 +3,7 @@
 export const KIB = 1024
 const MIB = 1024 * KIB
 export const SECOND_MS = 1_000
-const MINUTE_MS = 60 * SECOND_MS
+export const MINUTE_MS = 60 * SECOND_MS
 export const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
@@ -101,6 +101,25 @@ export const ROOM_NAME_MAX = 64 // characters: a line on a screen
 export const ROOM_TOPIC_MAX = 512 // characters: two or three lines
 export const MEMBERSHIP_BODY_MAX_BYTES = 32 * KIB // 300 heads of a removed user's logs
 export const REMOVE_HEADS_MAX = 300 // logs of one user in one room: 10 devices with 30 incarnations each
+export const REACTIONS_READ_MAX = 2_000 // standing reactions read of one message: what 200 people add of 10 kinds
+export const MENTIONS_MAX = 64 // users whom one message mentions; more is @all
+export const HISTORY_PAGE_MAX = 1_000 // messages shown at once: opened in 50 ms
+export const UNREAD_TOLD_MS = 100 // an event of unread counts at most this often a room
+export const DRAFT_MAX_BYTES = 64 * KIB // UTF-8; four times what can be sent, so that nothing typed is lost
+export const SLICE_MS = 4 // of work in the background in one go, before other work gets its turn
+export const SEARCH_WORD_MAX = 64 // characters of one word in the index: longer ones are found by their beginning
+export const SEARCH_HITS_MAX = 1_000 // messages in one answer
+export const SNIPPET_CHARACTERS = 160 // of a message, around what was found: two lines
+export const PULSE_MIN_MS = 20 // between two looks at what is due: one that fails does not spin
+export const RETENTION_CHECK_MS = 1 * SECOND_MS // how late a message past its time may be erased; it is not shown any more
+export const ERASE_AT_ONCE = 200 // messages erased in one transaction: 5 ms
+export const RECEIPT_SOON_MS = 500 // after something was read: what is read in one glance goes into one receipt
+export const RECEIPT_READ_MS = 5 * SECOND_MS // between receipts of a room that tell what was read …
+export const RECEIPT_HELD_MS = 60 * SECOND_MS // … and before one that tells only what is held: sync has told it to all present
+export const RECEIPT_CALM_DEVICES = 16 // in a room of more devices receipts come the more rarely, so that all of theirs are 3 a second
+export const RECEIPT_READERS_MAX = 32 // devices in a room, up to which its users tell each other what they have read
+export const RECEIPT_WITNESSES = 3 // others' receipts for a log that spare ours, in a room of more than RECEIPT_CALM_DEVICES
+export const RECEIPT_HEADS_AT_ONCE = 200 // … of each kind in one that we write: 46 KiB
 export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, within RECORD_MAX_BYTES
 
 // Records

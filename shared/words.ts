@@ -461,6 +461,17 @@ export const WORDS = {
     'our message is over 16 KiB',
     'send it as a file: /send PATH',
   ),
+  'message-unknown': words(
+    'there is no such message here (any more)',
+    'the other side has no such message',
+    'look it up in the history of its room',
+  ),
+  'message-not-own': words(
+    'that message is somebody else’s',
+    'that message is not ours',
+    'only who wrote a message can change it or take it back',
+  ),
+  'given-up': words('it was given up before it was done', 'the other side gave up', 'try again'),
 
   // Files
   'file-not-held': words(

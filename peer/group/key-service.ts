@@ -31,6 +31,8 @@ export type KeyServiceParts = {
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
   /** Whether the room's history policy grants a user the key of a message. */
   readonly mayHaveKey: (log: LogId, seq: number, user: UserName) => boolean
+  /** A message became readable; within the transaction that stores its key. */
+  readonly note: (message: OpenedMessage) => void
   readonly onOpened: (message: OpenedMessage) => void
   /** A member sent what is not in the protocol, or a key that the signed record does not commit to. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
@@ -120,6 +122,7 @@ const askPage = async (
       if (isRefusal(message)) parts.onFoul(message, peer)
       else if (message !== null) opened.push(message)
     }
+    for (const message of opened) parts.note(message)
   })
   for (const message of opened) parts.onOpened(message)
   return opened.length

@@ -70,6 +70,14 @@ export type Judge = {
   forget(): void
 }
 
+/** What else is kept of records; both within the transaction that stores them. */
+export type Notes = {
+  /** A record that counts. */
+  stored(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
+  /** A message that has just become readable, whether it counts or not. */
+  opened(message: OpenedMessage): void
+}
+
 /** A message that has just become readable. */
 export type OpenedMessage = {
   readonly hash: RecordHash
@@ -126,6 +134,9 @@ export const createIngest = (parts: IngestParts): Ingest => {
           if (item !== undefined) taken.push({ item, outcome: accept(item.record, stored, opened) })
         }
         rooms.conclude()
+        for (const one of stored) {
+          if (!rooms.isHidden(one.log, one.record.header.seq)) parts.notes.stored(one.log, one.record, one.author)
+        }
         messages = opened.map((one) => ({ ...one, hidden: rooms.isHidden(one.log, one.seq) }))
         for (const message of messages) parts.notes.opened(message)
         group.flush()
@@ -233,7 +244,6 @@ export const createIngest = (parts: IngestParts): Ingest => {
     records.append(id, record, readable?.messageKey ?? null)
     log.advance(id, { seq: record.header.seq, hash: record.hash })
     rooms.learn(id, record, author)
-    parts.notes.stored(id, record, author)
     if (record.header.kind === 'device') directory.learn(record, author)
     stored.push({ record, author, log: id })
     if (readable !== null) {
@@ -285,7 +295,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
       for (const { hash, author: certificate, header: bytes, body: sealed } of records.ofKind(room, 'sender-key')) {
         const author = directory.resolve(certificate)
         const header = headerCodec.decode(bytes)
-        if (author === null || isRefusal(header) || author.peerId === parts.self) continue
+        if (author === null || isRefusal(header) || author.peerId === parts.self || sealed === null) continue
         const id = { room, device: author.peerId, incarnation: toIncarnation(header.inc) }
         await acceptKey({ hash, sealed, author, log: id })
       }

@@ -1,9 +1,10 @@
 import { fault, LanyardError, type Refusal } from '../../shared/errors.ts'
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import type { PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
 import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Audience, Group } from '../group/group.ts'
-import type { Author } from '../log/author.ts'
+import type { Author, Unsigned } from '../log/author.ts'
+import type { OpenedMessage } from '../log/ingest.ts'
 
 export type Compose = {
   /**
@@ -22,9 +23,15 @@ export type ComposeParts = {
   readonly recipients: (room: RoomId) => Audience
   /** Whether we may write in the room at all; the refusal says why not. */
   readonly mayWrite: (room: RoomId) => Refusal | null
+  readonly self: PeerId
+  /** What we say we can read too: within the transaction that stores it … */
+  readonly note: (message: OpenedMessage) => void
+  /** … and when it is stored. */
+  readonly onSaid: (message: OpenedMessage) => void
 }
 
-export const createCompose = ({ group, author, recipients, mayWrite }: ComposeParts): Compose => {
+export const createCompose = (parts: ComposeParts): Compose => {
+  const { group, author, recipients, mayWrite } = parts
   /** The list that the present key was last prepared for: the same list needs no second look. */
   const prepared = new Map<RoomId, Audience>()
   let line: Promise<unknown> = Promise.resolve()
@@ -68,6 +75,7 @@ export const createCompose = ({ group, author, recipients, mayWrite }: ComposePa
         const barred = mayWrite(room)
         if (barred !== null) throw new LanyardError(barred)
         const sealed = group.seal(room, plaintext)
+        let said: OpenedMessage | null = null
         // Not awaited inside the line: messages that follow join the same batch.
         const stored = author.append({
           room,
@@ -75,13 +83,26 @@ export const createCompose = ({ group, author, recipients, mayWrite }: ComposePa
           body: sealed.body,
           key: sealed.header,
           messageKey: sealed.messageKey,
-          together: () => group.used(sealed),
+          together: (record) => {
+            group.used(sealed)
+            said = openedOf(record, parts.self, plaintext)
+            parts.note(said)
+          },
         })
-        stored.catch(() => group.forget())
+        stored.then(
+          () => said !== null && parts.onSaid(said),
+          () => group.forget(),
+        )
         return { stored }
       })
       return await stored
     },
     rekey: (room) => inLine(() => publishKey(room, { rekey: true })),
   }
+}
+
+const openedOf = (record: Unsigned, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
+  const { hash, author, room, incarnation, header } = record
+  const [ms, count] = header.time
+  return { hash, author, log: { room, device, incarnation }, seq: header.seq, ms, count, hidden: false, plaintext }
 }

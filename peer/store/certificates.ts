@@ -38,6 +38,7 @@ export const createCertificateStore = (database: Database) => {
      published = excluded.published WHERE excluded.published > published`,
   )
   const prekeys = database.prepare('SELECT * FROM prekeys ORDER BY peer')
+  const ofUser = database.prepare('SELECT MIN(not_before) AS since FROM certificates WHERE user = ?')
   return {
     add: (device: VerifiedDevice): void => {
       insert.run(
@@ -62,6 +63,11 @@ export const createCertificateStore = (database: Database) => {
         serial: text(row.serial),
         notAfter: integer(row.not_after),
       })),
+    /** When the first certificate of a user begins, milliseconds since the epoch; null: no such user was ever seen. */
+    userSince: (user: string): number | null => {
+      const since = ofUser.get(user)?.since
+      return since == null ? null : integer(since)
+    },
     /** Keeps the prekey if it is newer than the one that is known. */
     setPrekey: (prekey: KnownPrekey): void => {
       setPrekey.run(prekey.peer, prekey.id, prekey.suite, prekey.publicKey, prekey.published)

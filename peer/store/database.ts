@@ -16,6 +16,11 @@ export type Database = {
    * the event loop is free. @throws LanyardError `storage-failed`
    */
   flushed(): Promise<void>
+  /**
+   * Moves all from the write-ahead log into the file and empties the log: what was erased is then in neither, since
+   * SQLite writes zeros over what is deleted (`secure_delete`). @throws LanyardError `storage-failed`
+   */
+  checkpoint(): void
   close(): void
 }
 
@@ -66,6 +71,13 @@ export const openDatabase = (path: string): Database => {
       await flush(log).catch((cause: unknown) => {
         throw fault('storage-failed', 'the disk did not take what was written', cause)
       })
+    },
+    checkpoint: () => {
+      try {
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      } catch (cause) {
+        throw fault('storage-failed', 'the write-ahead log was not emptied', cause)
+      }
     },
     close: () => {
       database.close()
@@ -124,6 +136,7 @@ const MIGRATIONS = [
     not_before INTEGER NOT NULL, not_after INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX certificates_by_peer ON certificates (peer);
+  CREATE INDEX certificates_by_user ON certificates (user, not_before);
 
   CREATE TABLE revocation_list (one INTEGER PRIMARY KEY CHECK (one = 1), der BLOB NOT NULL) STRICT;
 

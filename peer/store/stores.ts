@@ -2,15 +2,20 @@ import type { Incarnation } from '../../shared/ids.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAddressStore } from './addresses.ts'
 import { type CertificateStore, createCertificateStore } from './certificates.ts'
-import { type Database, openDatabase } from './database.ts'
+import type { Database } from './database.ts'
+import { createDeskStore, type DeskStore } from './desk.ts'
 import { createFileStore, type FileStore } from './files.ts'
 import { createKeyStore, type KeyStore } from './keys.ts'
 import { createMetaStore } from './meta.ts'
+import { createReceiptStore, type ReceiptStore } from './receipts.ts'
 import { createRecordStore, type RecordStore } from './records.ts'
+import { createRetentionStore, type RetentionStore } from './retention.ts'
 import { createRevocationListStore, type RevocationListStore } from './revocation-list.ts'
 import { createRoomStore, type RoomStore } from './rooms.ts'
 import { createSealer } from './sealer.ts'
 import { createServingStore, type ServingStore } from './serving.ts'
+import { createTimelineStore, type TimelineStore } from './timeline.ts'
+import { createUnreadStore, type UnreadStore } from './unread.ts'
 
 /** All that a device keeps. */
 export type Stores = {
@@ -23,12 +28,16 @@ export type Stores = {
   readonly addresses: ReturnType<typeof createAddressStore>
   readonly revocationList: RevocationListStore
   readonly rooms: RoomStore
+  readonly timeline: TimelineStore
+  readonly unread: UnreadStore
+  readonly receipts: ReceiptStore
+  readonly retention: RetentionStore
+  readonly desk: DeskStore
   readonly incarnation: Incarnation
 }
 
-/** @param key 32 bytes that seal the columns @throws LanyardError `storage-failed`, `profile-in-use` */
-export const openStores = (path: string, key: Uint8Array, random: Random): Stores => {
-  const database = openDatabase(path)
+/** @param key 32 bytes that seal the columns @throws LanyardError `storage-failed` */
+export const openStores = (database: Database, key: Uint8Array, random: Random): Stores => {
   const sealer = createSealer(key, random)
   return {
     database,
@@ -40,6 +49,11 @@ export const openStores = (path: string, key: Uint8Array, random: Random): Store
     addresses: createAddressStore(database),
     revocationList: createRevocationListStore(database),
     rooms: createRoomStore(database),
+    timeline: createTimelineStore(database, sealer),
+    unread: createUnreadStore(database),
+    receipts: createReceiptStore(database),
+    retention: createRetentionStore(database),
+    desk: createDeskStore(database, sealer),
     incarnation: createMetaStore(database).incarnation(random),
   }
 }

@@ -6,20 +6,30 @@ import type { ListedUser } from '../rooms/listing.ts'
 // Each thing that is shown, once as a line for people and once as an object for scripts (`--json`, one a line).
 
 /** A message for scripts; `text` or `file`, and neither while no key is here for it. */
-export const messageJson = ({ id, user, device, time, own, content }: Message): Record<string, unknown> => ({
-  event: 'message',
-  id,
-  room: '#general',
-  user,
-  device,
-  time: new Date(time).toISOString(),
-  own,
-  ...(content?.kind === 'text' ? { text: content.text } : {}),
-  ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
-})
+export const messageJson = (message: Message): Record<string, unknown> => {
+  const { id, user, device, time, own, content, reply, edited, deleted, reactions, mentions, state } = message
+  return {
+    event: 'message',
+    id,
+    room: '#general',
+    user,
+    device,
+    time: new Date(time).toISOString(),
+    own,
+    ...(reply === null ? {} : { reply }),
+    ...(edited === null ? {} : { edited: new Date(edited).toISOString() }),
+    ...(deleted ? { deleted } : {}),
+    ...(reactions.length === 0 ? {} : { reactions }),
+    ...(mentions.users.length === 0 && !mentions.all ? {} : { mentions }),
+    ...(state === null ? {} : { state }),
+    ...(content?.kind === 'text' ? { text: content.text } : {}),
+    ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
+  }
+}
 
-export const messageLine = ({ id, user, time, content }: Message): string => {
+export const messageLine = ({ id, user, time, content, deleted }: Message): string => {
   const start = `${clockOf(time)}  ${user}: `
+  if (deleted) return `${start}(taken back)`
   if (content === null) return `${start}(no key is here for this message yet)`
   if (content.kind === 'text') return start + indent(plain(content.text))
   return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}`
@@ -44,6 +54,16 @@ export const eventJson = (event: PeerEvent): Record<string, unknown> => {
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
     case 'delivered':
       return { event: 'delivered', device: event.device }
+    case 'updated':
+      return { ...messageJson(event.message), event: 'updated' }
+    case 'room':
+      return { event: 'room', room: event.room }
+    case 'read':
+      return { event: 'read', room: event.room, user: event.user }
+    case 'expired':
+      return { event: 'expired', room: event.room, ids: event.ids }
+    case 'unread':
+      return { event: 'unread', room: event.room, ...event.unread }
     case 'file': {
       const { refusal, ...progress } = event.progress
       return { event: 'file', ...progress, ...(refusal === undefined ? {} : refusalJson(refusal)) }
@@ -68,7 +88,12 @@ export const eventLine = (event: PeerEvent): string | null => {
       return revocationsLine(event)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'room':
     case 'delivered':
+    case 'updated':
+    case 'read':
+    case 'expired':
+    case 'unread':
       return null
     case 'file':
       return fileLine(event.progress)

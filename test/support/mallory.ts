@@ -1,5 +1,5 @@
 import { topicOf } from '../../peer/log/gossip.ts'
-import { parseRecord } from '../../peer/log/record.ts'
+import { bodyOf, parseRecord } from '../../peer/log/record.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { fromHex, type RoomId, toHex } from '../../shared/ids.ts'
 import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
@@ -110,7 +110,7 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
       }
       return {
         theirs,
-        device: orThrow(deviceBodyCodec.decode(orThrow(parseRecord(theirs.device)).wire.body)),
+        device: orThrow(deviceBodyCodec.decode(bodyOf(orThrow(parseRecord(theirs.device))))),
         beckon: async (room) => {
           const heads = [{ device: stranger.node.peerId, inc: pen.inc, seq: 1_000_000, hash: new Uint8Array(32) }]
           await ask('sync', syncRequestCodec.encode({ kind: 'heads', room: fromHex(room), heads, left: 0 }))
