@@ -1,8 +1,12 @@
 import { fault } from '../../shared/errors.ts'
 import type { Incarnation, PeerId, RecordHash } from '../../shared/ids.ts'
+import { firstWhere } from './bisect.ts'
 
 /** One log of a room: what one device wrote in one life of its store. */
 export type LogName = { readonly device: PeerId; readonly incarnation: Incarnation }
+
+/** The log in one word, as a key. */
+export const nameOf = ({ device, incarnation }: LogName): string => `${device}/${incarnation}`
 
 export const isSameLog = (a: LogName, b: LogName): boolean => a.device === b.device && a.incarnation === b.incarnation
 
@@ -71,7 +75,7 @@ export const createKnowledge = (): Knowledge => {
   }
   const pointAt = (log: string, seq: number): Point | undefined => {
     const points = logs.get(log) ?? []
-    return points[firstOf(points, (point) => point.seq > seq) - 1]
+    return points[firstWhere(points, (point) => point.seq > seq) - 1]
   }
 
   const note = (name: LogName, seq: number, after: readonly RecordHash[], own?: RecordHash): void => {
@@ -109,25 +113,10 @@ export const createKnowledge = (): Knowledge => {
       if (fact?.log === log) return fact.seq
       // Nothing is forgotten, so the points that know it are the last ones.
       const points = logs.get(log) ?? []
-      return points[firstOf(points, ({ past }) => past.has(hash))]?.seq ?? null
+      return points[firstWhere(points, ({ past }) => past.has(hash))]?.seq ?? null
     },
     newest: () => newest,
   }
-}
-
-const nameOf = ({ device, incarnation }: LogName): string => `${device}/${incarnation}`
-
-/** Where the first item stands that has what all after it have too; the length when there is none. */
-const firstOf = <T>(items: readonly T[], has: (item: T) => boolean): number => {
-  let from = 0
-  let to = items.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    const item = items[middle]
-    if (item !== undefined && has(item)) to = middle
-    else from = middle + 1
-  }
-  return from
 }
 
 const union = (a: Bits, b: Bits): Bits => {

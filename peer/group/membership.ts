@@ -6,7 +6,7 @@ import { compareFacts, type Fact, type FactOf, isFact } from './fact.ts'
 import type { Knowledge, LogName, Past } from './knowledge.ts'
 import { type Attempted, whyNotAllowed } from './permission.ts'
 import { type RoomSettings, settingsOf } from './room-settings.ts'
-import { isOwnEntry, presentOf, type Stay, staysOf, whyNot } from './stay.ts'
+import { hasEntry, isOwnEntry, newStay, presentOf, type Stay, staysOf, whyNot } from './stay.ts'
 
 /** A user who is in the room. */
 export type Member = {
@@ -25,7 +25,7 @@ export type Membership = {
   /** Whether the user is or was a member. */
   wasMember(user: UserName): boolean
   readonly settings: RoomSettings
-  /** What a record cites that knows all facts. */
+  /** What a record cites that knows all facts that count; what does not is left out, lest it spread. */
   readonly heads: readonly RecordHash[]
   /**
    * Null when a record counts; else why it counts for nobody: `not-a-member` (its author never came in, or left), `removed`
@@ -56,28 +56,33 @@ export const evaluate = (
   counts: (fact: Fact) => boolean = () => true,
 ): Membership => {
   const { creator, access } = founding.body
+  const open = access === 'open'
   const all = causesFirst([founding, ...facts])
   // The room's id names its body, and so its creator: that much counts, whatever became of the device.
   const counted = all.filter((fact) => isFact(fact, 'room') || counts(fact))
-  const open = access === 'open'
-  const authority = authorityOf(creator as UserName, open, counted)
-  const stays = staysOf(creator as UserName, open, counted, authority)
-  const members = membersOf(stays, authority, counted)
-  const stayOf = (user: UserName): Stay => stays.get(user) ?? NEVER
+  const authority = authorityOf(creator, open, counted)
+  const stays = staysOf(creator, open, counted, authority)
+  const stayOf = (user: UserName): Stay => stays.get(user) ?? newStay()
+  const members = membersOf(stays, authority)
+
+  const judge: Membership['judge'] = (user, log, seq, past, fact) => {
+    if (fact !== undefined && isOperation(fact) && authority.rankFor(fact) !== null) return null
+    const entry = fact !== undefined && isOwnEntry(fact, creator, open) ? fact : undefined
+    return whyNot(stayOf(user), { log, seq, past, entry })
+  }
+  let heads: readonly RecordHash[] | null = null
   return {
     members,
-    wasMember: (user) => stayOf(user).entries.length > 0,
-    settings: settingsOf(founding.body, authority.operations),
-    // What counts for nobody is not cited: else those who must refuse it would have to fetch it after all.
-    heads: headsOf(
-      counted.filter((fact) => authority.rankOf(fact.hash) !== null || whyNot(stayOf(fact.user), fact) === null),
+    wasMember: (user) => hasEntry(stayOf(user)),
+    settings: settingsOf(
+      founding.body,
+      counted.filter(({ hash }) => authority.rankOf(hash) !== null),
     ),
-    judge: (user, log, seq, past, fact) => {
-      if (fact !== undefined && isOperation(fact) && authority.rankFor(fact) !== null) return null
-      const stay = stayOf(user)
-      const entering = fact !== undefined && isOwnEntry(fact, creator, open) ? [fact] : []
-      return whyNot({ ...stay, entries: [...stay.entries, ...entering] }, { log, seq, past, hash: fact?.hash })
+    get heads() {
+      heads ??= headsOf(counted.filter((fact) => judge(fact.user, fact.log, fact.seq, fact.past, fact) === null))
+      return heads
     },
+    judge,
     hiddenRanges: (user, log, knowledge) => hiddenRanges(stayOf(user), log, knowledge),
     entryKnownBy: (user, past) =>
       presentOf(stayOf(user)).some(({ hash, body }) => body.kind === 'room' || past.has(hash)),
@@ -85,33 +90,33 @@ export const evaluate = (
   }
 }
 
-const NEVER: Stay = { entries: [], removals: [], leaves: [] }
-
 /** Each fact once, and after all that its author knew: who knows more is later. */
 const causesFirst = (facts: readonly Fact[]): readonly Fact[] =>
   [...new Map(facts.map((fact) => [fact.hash, fact])).values()].sort(
     (a, b) => a.past.size - b.past.size || compareFacts(a, b),
   )
 
-const membersOf = (stays: ReadonlyMap<string, Stay>, authority: Authority, facts: readonly Fact[]) => {
-  const joins = Map.groupBy(
-    facts.filter((fact) => isFact(fact, 'join')),
-    ({ user }) => user,
-  )
+const membersOf = (
+  stays: ReadonlyMap<string, Stay>,
+  authority: Pick<Authority, 'rankOfUser'>,
+): ReadonlyMap<UserName, Member> => {
   const members = new Map<UserName, Member>()
-  for (const [name, stay] of [...stays].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const user = name as UserName
+  for (const [user, stay] of [...stays].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const present = presentOf(stay).toSorted(compareFacts)
     const [entry] = present
     if (entry === undefined) continue
     const rank = authority.rankOfUser(user)
-    const joined = present.some(
-      ({ hash, body }) =>
-        body.kind === 'room' || (joins.get(user) ?? []).some((join) => join.hash === hash || join.past.has(hash)),
-    )
-    members.set(user, { admin: rank !== null, rank, joined, entry: entry.hash })
+    members.set(user as UserName, { admin: rank !== null, rank, joined: hasJoined(stay, present), entry: entry.hash })
   }
   return members
+}
+
+const hasJoined = ({ own }: Stay, present: readonly Fact[]): boolean => {
+  const joins = [...own.values()].map((chain) => chain.findLast((fact) => isFact(fact, 'join')))
+  return present.some(
+    ({ hash, body }) =>
+      body.kind === 'room' || body.kind === 'join' || joins.some((join) => join?.past.has(hash) === true),
+  )
 }
 
 /** Facts that no other fact's author knew, in the order of their hashes. */

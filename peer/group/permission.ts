@@ -1,7 +1,8 @@
 import { type Refusal, refuse } from '../../shared/errors.ts'
 import type { UserName } from '../../shared/ids.ts'
 import { type Authority, EVERYTHING } from './authority.ts'
-import type { Stay } from './stay.ts'
+import { lastOf } from './chains.ts'
+import { newStay, type Stay } from './stay.ts'
 
 /** What a user would write into a room; the rest of the body does not matter to whether it may be. */
 export type Attempted =
@@ -17,7 +18,7 @@ export type Attempted =
 type Room = {
   readonly open: boolean
   readonly members: ReadonlyMap<UserName, { readonly admin: boolean; readonly joined: boolean }>
-  readonly authority: Pick<Authority, 'rankOfUser' | 'shielded'>
+  readonly authority: Pick<Authority, 'rankOfUser' | 'isShielded'>
   readonly stays: ReadonlyMap<string, Stay>
 }
 
@@ -32,7 +33,7 @@ export const whyNotAllowed = (room: Room, user: UserName, attempted: Attempted):
   if (attempted.kind === 'settings') return null
   const target = room.members.get(attempted.user as UserName)
   const shielded = (): Refusal | null =>
-    room.authority.shielded(attempted.user, rank, EVERYTHING) ? refuse('senior-admin', attempted.user) : null
+    room.authority.isShielded(attempted.user, rank, EVERYTHING) ? refuse('senior-admin', attempted.user) : null
   switch (attempted.kind) {
     case 'invite':
       return target === undefined ? null : refuse('already-a-member', attempted.user)
@@ -57,9 +58,6 @@ const whyNotJoin = (room: Room, user: UserName): Refusal | null => {
 
 /** Whether there is a removal that no admin has taken back by an invite since. */
 const wasRemoved = ({ stays }: Room, user: string): boolean => {
-  const stay = stays.get(user)
-  if (stay === undefined) return false
-  return stay.removals.some(
-    ({ fact }) => !stay.entries.some(({ body, past }) => body.kind !== 'join' && past.has(fact.hash)),
-  )
+  const { removals, invites } = stays.get(user) ?? newStay()
+  return lastOf(removals).some(({ hash }) => !lastOf(invites).some(({ past }) => past.has(hash)))
 }
