@@ -1,5 +1,6 @@
 import type { Refusal } from '../shared/errors.ts'
 import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
+import type { PresenceState } from '../shared/wire/live.ts'
 import type { Message } from './rooms/inbox.ts'
 import type { UnreadCount } from './rooms/unread.ts'
 
@@ -8,7 +9,17 @@ export type PeerEvent =
   /** A message of somebody else can be read. */
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'session'; readonly change: 'began' | 'ended'; readonly user: UserName; readonly device: PeerId }
-  /** A connection came to nothing, and why. */
+  /** Whether somebody sits at a device that is here; told when its session begins, and when it changes. */
+  | { readonly kind: 'presence'; readonly user: UserName; readonly device: PeerId; readonly state: PresenceState }
+  /** Somebody writes something in a room; `until`: when that ends unless it is told again, milliseconds since the epoch. */
+  | {
+      readonly kind: 'typing'
+      readonly room: RoomId
+      readonly user: UserName
+      readonly device: PeerId
+      readonly until: number
+    }
+  /** A connection came to nothing, or a peer is put off, and why. */
   | { readonly kind: 'refused'; readonly device: PeerId; readonly refusal: Refusal }
   /** The CA has been reached. */
   | { readonly kind: 'ca-sighted' }

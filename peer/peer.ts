@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
-import type { Clock } from '../shared/clock.ts'
-import { fault, isRefusal, orThrow, type Refusal, refusalOf } from '../shared/errors.ts'
+import { type Clock, monotonicClock } from '../shared/clock.ts'
+import { fault, isRefusal, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
 import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
@@ -18,16 +18,17 @@ import { createShelf, type Shelf } from './files/shelf.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import { type CaContact, type Renewal, startRenewal } from './identity/renew.ts'
-import { startCatchUp } from './log/catch-up.ts'
-import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
+import { gossipIdOf } from './log/gossip.ts'
 import { parseRecord } from './log/record.ts'
-import { startSync } from './log/sync-handler.ts'
+import { createAllowance } from './network/allowance.ts'
 import { startCaLink } from './network/ca-link.ts'
 import { type Sighting, startDiscovery } from './network/discovery.ts'
 import { startHellos } from './network/hello-handler.ts'
+import type { Live } from './network/live-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
 import { openRevocations, type Revocations } from './network/revocations.ts'
 import { createSessions, type Session } from './network/sessions.ts'
+import { type Roads, startRoads } from './roads.ts'
 import type { Chat } from './rooms/chat.ts'
 import { type ListedUser, listUsers } from './rooms/listing.ts'
 import { startOwnEntry } from './rooms/own-entry.ts'
@@ -52,6 +53,8 @@ export type Peer = AsyncDisposable &
     direct(user: UserName): RoomId
     /** What changes rooms and their members. */
     readonly politics: Politics
+    /** Whether our user is here, and writes; and whether others are. */
+    readonly live: Pick<Live, 'setPresence' | 'presenceOf' | 'typing'>
     /** All users of the network, present or not. */
     users(): ListedUser[]
     /** How many other devices are known to hold a message of ours. */
@@ -136,28 +139,36 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     revocations,
     clock,
     random,
-    onSigned: (signed) => {
-      publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
-      // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
-      const asked = new Set(signed.map(({ room }) => room))
-      for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
-    },
+    onSigned: (signed) => roads?.send(signed),
     emit: events.emit,
     onDue: () => pulse?.wake(),
-    onRoomChange: (room) => events.emit({ kind: 'room', room }),
-    onLack: (room) => catchUp.lack(room),
+    onRoomChange: (room) => {
+      roads?.roomChanged(room)
+      events.emit({ kind: 'room', room })
+    },
+    onLack: (room) => roads?.lack(room),
     onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
-  const { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat } = core
+  const { directory, group, rooms, author, compose, politics, ingest, conversation, chat } = core
   const { general } = rooms
   let pulse: Pulse | null = null
+  let roads: Roads | null = null
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
   events.on((event) => {
     if (event.kind === 'message' && event.message.content?.kind === 'file') shelf.offered(event.message)
   })
 
-  const onFoul = (refusal: Refusal, peer: PeerId): void =>
+  const allowance = createAllowance({
+    clock: monotonicClock,
+    onBarred: (device) => {
+      events.emit({ kind: 'refused', device, refusal: refuse('flooding') })
+      sessions.cut(({ peerId }) => peerId === device)
+    },
+  })
+  const onFoul = (refusal: Refusal, peer: PeerId): void => {
     events.emit({ kind: 'foul', refusal, user: sessions.of(peer)?.device.user ?? null })
+    allowance.foul(peer)
+  }
 
   const gossip = createGossip({
     idOf: gossipIdOf,
@@ -185,23 +196,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     database.close()
     throw error
   })
-  const sync = await startSync({
-    node,
-    network,
-    sessions,
-    log,
-    records,
-    ingest,
-    mayRead,
-    sharedRooms: ({ device }) => rooms.sharedWith(device.user),
-    openRooms: () => [],
-    onOpenRooms: () => undefined,
-    onFoul,
-    onHeads: (peer, room, heads, theyHaveMore) => {
-      if (conversation.delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
-      if (theyHaveMore) catchUp.soon(peer, room)
-    },
-  })
   const keyService = await startKeyService({
     node,
     network,
@@ -225,16 +219,26 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onServed: ({ offer }, { device }, bytes, whole) =>
       onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
   })
-  const catchUp = startCatchUp({
-    sync,
-    keys: keyService,
+  roads = await startRoads({
+    node,
+    network,
+    self: self.user,
+    gossip,
     sessions,
-    rooms: rooms.carried,
-    locked: (room) => records.hasLocked(room),
+    core,
+    stores,
+    keys: keyService,
+    allowance,
+    clock,
+    monotonic: monotonicClock,
     random,
-    onFailure: (device, refusal) => events.emit({ kind: 'refused', device, refusal }),
+    emit: events.emit,
+    onFoul,
+    onHolds: (device, room, heads) => {
+      if (conversation.delivery.heard(device, room, heads)) events.emit({ kind: 'delivered', room, device })
+    },
   })
-  for (const room of [directory.room, general]) joinGossip({ gossip, network, room, ingest, onFoul })
+  const { live } = roads
 
   const discovery = startDiscovery({ node, sessions, clock, random })
   await author.resume()
@@ -262,6 +266,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     clock,
     isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
     revoked: (serial) => revocations.has(serial),
+    barred: allowance.isBarred,
     ...(parts.helloTimeoutMs === undefined ? {} : { timeoutMs: parts.helloTimeoutMs }),
     mine: () => ({
       kind: 'hello',
@@ -339,7 +344,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     await conversation.stop()
     await author.idle()
     for (const end of ends) end()
-    catchUp.stop()
+    roads?.stop()
     await node.stop()
     await ingest.idle()
     database.close()
@@ -367,6 +372,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       return rooms.direct(user)
     },
     politics,
+    live,
     users: () =>
       listUsers(
         directory.devices(),

@@ -128,9 +128,15 @@ export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signatu
 export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
 export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
 export const SYNC_BATCH_BYTES = 256 * KIB // records a frame: encoded in 2 ms
+export const SYNC_SLICE_MS = 3 // of serving or reading records in one go, before other work gets its turn
+export const MERGE_PREFETCH_RECORDS = 4_096 // places in time of a merge's records that are in memory: 0.5 MiB
 export const SYNC_REQUEST_MAX_BYTES = 64 * KIB // a frame of heads is 35 KiB
 export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip, push and the live hints all lost is found after this
 export const SYNC_DEBOUNCE_MS = 50 // one heads exchange for a burst of records
+export const LANE_FLOWS_RECORDS = 100 // a second that a pull must bring, or another peer is asked for the room as well
+export const LANE_PATIENCE_MS = 10 * SECOND_MS // … and that one waits at most behind a pull that flows
+export const LANE_CHECK_MS = 500 // how often this is looked at
+export const PULLS_AT_ONCE = 4 // rooms that are pulled from one peer: one that is long does not hold up the rest
 export const GAP_RECORDS_MAX = 4_096 // records that wait for an earlier one, in memory …
 export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit is pulled again
 export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone passes; a year 9999 would stay newest for ever
@@ -145,7 +151,32 @@ export const OPEN_ROOMS_MAX = 1_000 // open rooms that a peer tells of: 1 MB in 
 export const LIVE_MAX_BYTES = 16 * KIB // a message of the live stream: 64 heads are 5 KiB
 export const HELD_HEADS_MAX = 64 // heads in one; who has more to tell says `changed`
 export const TYPING_LASTS_MS = 6 * SECOND_MS // a pause for thought; it is said again at half of this
+export const ACK_AFTER_MS = 50 // until an author is told that its records are held: a burst is told of once …
+export const ACK_EVERY_MS = 250 // … and a stream of them this often
+export const TELL_AFTER_MS = 300 // until members who did not say that they hold a record are told of it …
+export const TELL_JITTER_MS = 200 // … and a little longer, so that one of two speaks and the other need not
+export const TELL_EVERY_MS = 1 * SECOND_MS // … and then this often
+export const TELL_FANOUT = 16 // members told at once: the others hear it from these, or next time
+export const LIVE_BUFFER_BYTES = 64 * KIB // of a peer's live messages that wait for us; then its stream is paused
+export const LIVE_QUEUE_BYTES = 64 * KIB // of ours that wait for a slow peer; what does not fit is dropped
+export const PUSH_BUFFER_BYTES = 512 * KIB // of a peer's pushed records that wait for us; then its stream is paused
 export const PUSH_QUEUE_BYTES = 1 * MIB // that wait for one slow session; what does not fit is left to sync
+
+// What one peer may use of us
+/** Token buckets: so much at once, and so much a second. */
+export const ALLOWANCES = {
+  records: { burst: 20_000, perSecond: 4_000 }, // that it gossips or pushes; 1,500 a second is a busy room
+  bytes: { burst: 64 * MIB, perSecond: 16 * MIB }, // … and their bytes
+  requests: { burst: 1_000, perSecond: 50 }, // of sync: a pull of each room, and one a second
+  served: { burst: 512 * MIB, perSecond: 16 * MIB }, // bytes of records that it pulls: half a million at once
+  live: { burst: 500, perSecond: 100 }, // messages on its live stream: acknowledgements of 25 rooms
+  fouls: { burst: 30, perSecond: 0.5 }, // of what no honest member sends: a faulty program is told of before it is barred
+} as const satisfies Record<string, { readonly burst: number; readonly perSecond: number }>
+export type AllowanceKind = keyof typeof ALLOWANCES
+export const PACE_MAX_MS = 5 * SECOND_MS // that an answer is put off; past that the request is refused
+export const BAR_MS = 1 * MINUTE_MS // that a peer is kept out the first time; twice as long each further time …
+export const BAR_MAX_MS = 1 * HOUR_MS // … up to this
+export const BAR_REMEMBERED_MS = 24 * HOUR_MS // after which the next time is the first again
 
 // Sender keys
 export const EPOCH_LIFETIME_MS = 24 * HOUR_MS

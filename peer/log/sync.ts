@@ -1,6 +1,6 @@
 import { compare } from 'uint8arrays/compare'
 import { equals } from 'uint8arrays/equals'
-import { sha256, toHex } from '../../shared/ids.ts'
+import { fromHex, type RoomId, sha256, toHex } from '../../shared/ids.ts'
 import type { Head, LogName } from '../../shared/wire/sync.ts'
 
 // The rules of anti-entropy: two lists of heads say who lacks what. Of an author who signed two records with one number,
@@ -33,7 +33,8 @@ export const lacks = (mine: readonly Head[], theirs: readonly Head[]): boolean =
 export const headsByLog = (heads: readonly Head[]): ReadonlyMap<string, Head> =>
   new Map(heads.map((head) => [nameOf(head), head]))
 
-const missingOf = (mine: Head, theirs: Head | undefined, hashAt: HashAt): Missing | null => {
+/** What `theirs` lacks of one log. */
+export const missingOf = (mine: Head, theirs: Head | undefined, hashAt: HashAt): Missing | null => {
   const send = (after: number, upTo: number, fork: number | null): Missing => {
     return { device: mine.device, inc: mine.inc, after, upTo, fork }
   }
@@ -52,7 +53,8 @@ const agree = (mine: Head, theirs: Head, last: number, mineLast: number, hashAt:
   return hash !== null && equals(hash, theirs.hash)
 }
 
-const isAhead = (theirs: Head, mine: Head | undefined): boolean => {
+/** Whether their log has anything that ours lacks, as far as the heads alone tell. */
+export const isAhead = (theirs: Head, mine: Head | undefined): boolean => {
   if (mine === undefined) return true
   if (theirs.fork !== mine.fork) return theirs.fork === 1
   if (theirs.seq !== mine.seq) return theirs.fork === 1 ? theirs.seq < mine.seq : theirs.seq > mine.seq
@@ -65,6 +67,9 @@ const isAhead = (theirs: Head, mine: Head | undefined): boolean => {
  */
 export const digestOf = (heads: readonly Head[]): Uint8Array => sha256(...heads.map(digestPart).sort(compare))
 
+/** SHA-256 over the ids of open rooms, sorted. */
+export const openDigestOf = (rooms: readonly RoomId[]): Uint8Array => sha256(...[...rooms].sort().map(fromHex))
+
 /** One head's share in the digest. */
 export const digestPart = ({ device, inc, seq, hash, fork }: Head): Uint8Array => {
   const part = Buffer.alloc(Buffer.byteLength(device) + 1 + inc.byteLength + 1 + 8 + hash.byteLength)
@@ -76,4 +81,5 @@ export const digestPart = ({ device, inc, seq, hash, fork }: Head): Uint8Array =
   return part
 }
 
-const nameOf = ({ device, inc }: LogName): string => `${device}/${toHex(inc)}`
+/** A log's name as one text. */
+export const nameOf = ({ device, inc }: LogName): string => `${device}/${toHex(inc)}`

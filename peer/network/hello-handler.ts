@@ -2,9 +2,11 @@ import type { TrustAnchor, VerifiedDevice } from '../../shared/certificate/verif
 import { verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
+import type { PeerId } from '../../shared/ids.ts'
 import { HELLO_MAX_BYTES, HELLO_TIMEOUT_MS } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
 import type { Connection, Node, Stream } from '../../shared/network/node.ts'
+import { peerIdOf } from '../../shared/network/peer-id.ts'
 import { type Hello, helloCodec, helloProtocol } from '../../shared/wire/hello.ts'
 import { type HelloContext, type HelloEvent, hello, startHello } from './hello.ts'
 
@@ -15,6 +17,8 @@ export type HelloParts = {
   /** The CA node, which we dial for lists and renewal. */
   readonly isCa: (connection: Connection) => boolean
   readonly revoked: (serial: string) => boolean
+  /** Whether a peer is kept out for a while, for what it sent before. */
+  readonly barred: (peer: PeerId) => boolean
   /** Our own side of the hello, as it stands at this moment. */
   readonly mine: () => Hello
   readonly admit: (device: VerifiedDevice, connection: Connection, theirs: Hello) => void
@@ -106,15 +110,12 @@ const converse = async (
   const remoteSpki = connection.remotePeer.publicKey?.raw
   const context: HelloContext = {
     mine: parts.mine(),
-    verify: (certificate) =>
-      remoteSpki === undefined
-        ? refuse('certificate-wrong-key', 'the connection proved no RSA key')
-        : verifyDevice(certificate, {
-            anchor: parts.anchor,
-            now: parts.clock.now(),
-            remoteSpki,
-            revoked: parts.revoked,
-          }),
+    verify: (certificate) => {
+      if (parts.barred(peerIdOf(connection.remotePeer))) return refuse('flooding')
+      if (remoteSpki === undefined) return refuse('certificate-wrong-key', 'the connection proved no RSA key')
+      const { anchor, revoked } = parts
+      return verifyDevice(certificate, { anchor, now: parts.clock.now(), remoteSpki, revoked })
+    },
   }
   const deadline = performance.now() + timeoutMs
   let state = startHello(role)

@@ -1,15 +1,12 @@
-import { z } from 'zod'
 import { compareTimes, HYBRID_ZERO, type HybridTime } from '../../shared/clock.ts'
-import { bytes, codec } from '../../shared/codec.ts'
-import { isRefusal } from '../../shared/errors.ts'
 import type { CertificateHash, Incarnation, PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { fromHex } from '../../shared/ids.ts'
-import { RECORD_MAX_BYTES } from '../../shared/limits.ts'
 import { RECORD_KINDS, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Sealer } from './sealer.ts'
+import { proofCodec, wireOf } from './wire-record.ts'
 
 /** One author's log in one room. */
 export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
@@ -40,11 +37,6 @@ export type StoredRecord = {
 
 export type RecordStore = ReturnType<typeof createRecordStore>
 
-const proofCodec = codec<WireRecord['proof']>(
-  z.strictObject({ index: z.int(), size: z.int(), path: z.array(bytes(32)) }),
-  RECORD_MAX_BYTES,
-)
-
 export const createRecordStore = (database: Database, sealer: Sealer) => {
   const insert = database.prepare(
     `INSERT INTO records (hash, room, device, inc, seq, author, ms, count, kind, header, signature, proof, body, sealed_key)
@@ -54,10 +46,6 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ?')
   const heads = database.prepare(
     'SELECT device, inc, MAX(seq) AS seq, hash FROM records WHERE room = ? GROUP BY device, inc ORDER BY device, inc',
-  )
-  const range = database.prepare(
-    `SELECT header, signature, proof, body FROM records
-     WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
   )
   const unsigned = database.prepare('SELECT hash FROM records WHERE signature IS NULL ORDER BY arrival')
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
@@ -158,24 +146,13 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
         seq: integer(row.seq),
         hash: text(row.hash) as RecordHash,
       })),
-    /** Signed records of one log past `seq`, in order. */
-    after: (log: LogId, seq: number, limit: number): WireRecord[] =>
-      range.all(log.room, log.device, log.incarnation, seq, limit).flatMap((row) => {
-        const proof = proofCodec.decode(blob(row.proof))
-        return isRefusal(proof)
-          ? []
-          : [{ header: blob(row.header), signature: blob(row.signature), proof, body: blobOrNull(row.body) }]
-      }),
     get: (hash: RecordHash): StoredRecord | null => {
       const row = byHash.get(hash)
       return row === undefined ? null : toStored(row)
     },
     wire: (hash: RecordHash): WireRecord | null => {
       const row = byHash.get(hash)
-      if (row === undefined || row.signature === null) return null
-      const proof = proofCodec.decode(blob(row.proof))
-      if (isRefusal(proof)) return null
-      return { header: blob(row.header), signature: blob(row.signature), proof, body: blobOrNull(row.body) }
+      return row === undefined ? null : wireOf(row)
     },
     hashAt: (log: LogId, seq: number): RecordHash | null => {
       const row = bySeq.get(log.room, log.device, log.incarnation, seq)

@@ -1,7 +1,9 @@
 import { fromHex, type PeerId, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
+import type { WireRecord } from '../../shared/wire/record.ts'
 import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
 import { blob, type Database, integer, text } from './database.ts'
 import type { LogId } from './records.ts'
+import { wireOf } from './wire-record.ts'
 
 /** One record of a log as its place in the order of time, without its bytes. */
 export type Step = {
@@ -20,6 +22,7 @@ export const createServingStore = (database: Database) => {
     `SELECT arrival, seq, ms, count, hash FROM records
      WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND seq <= ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
   )
+  const wire = database.prepare('SELECT header, signature, proof, body FROM records WHERE arrival = ?')
   const forks = database.prepare(
     'SELECT device, inc, MIN(seq) AS seq FROM equivocations WHERE room = ? GROUP BY device, inc',
   )
@@ -35,6 +38,11 @@ export const createServingStore = (database: Database) => {
         count: integer(row.count),
         hash: text(row.hash) as RecordHash,
       })),
+    /** One record that is signed. */
+    wire: (arrival: number): WireRecord | null => {
+      const row = wire.get(arrival)
+      return row === undefined ? null : wireOf(row)
+    },
     /** Logs of which two records with one number are kept, with the lowest such number of each. */
     forks: (room: RoomId): LogPoint[] =>
       forks.all(room).map((row) => ({ device: text(row.device), inc: fromHex(text(row.inc)), seq: integer(row.seq) })),
