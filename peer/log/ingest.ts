@@ -197,7 +197,10 @@ export const createIngest = (parts: IngestParts): Ingest => {
         parts.onLack(record.room, placed)
         return placed
       }
-      if (placed.code === 'record-equivocation') records.keepFork(id, record, encodeRecord(record.wire))
+      if (placed.code === 'record-equivocation') {
+        records.keepFork(id, record, encodeRecord(record.wire))
+        log.forked(id, record.header.seq)
+      }
       return foul(placed, record.hash, author)
     }
     const verdict = rooms.judge(record, author, id)
