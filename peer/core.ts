@@ -83,6 +83,7 @@ export const createCore = (parts: CoreParts): Core => {
       carried: () => rooms.carried().filter((room) => room !== directory.room),
       audience: (room) => rooms.audience(room),
       mayWrite: (room) => rooms.mayWrite(room),
+      mayHaveKey: (id, seq) => rooms.mayHaveKey(id, seq, user),
       look: (room) => rooms.get(room)?.facts() ?? null,
     },
     emit: parts.emit,

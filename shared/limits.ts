@@ -104,6 +104,7 @@ export const REMOVE_HEADS_MAX = 300 // logs of one user in one room: 10 devices 
 export const REACTIONS_READ_MAX = 2_000 // standing reactions read of one message: what 200 people add of 10 kinds
 export const MENTIONS_MAX = 64 // users whom one message mentions; more is @all
 export const HISTORY_PAGE_MAX = 1_000 // messages shown at once: opened in 50 ms
+export const HISTORY_LOOK_MAX = 5_000 // messages looked at for one page, with those that are not shown: 100 ms
 export const UNREAD_TOLD_MS = 100 // an event of unread counts at most this often a room
 export const DRAFT_MAX_BYTES = 64 * KIB // UTF-8; four times what can be sent, so that nothing typed is lost
 export const SLICE_MS = 4 // of work in the background in one go, before other work gets its turn

@@ -8,7 +8,7 @@ import {
   toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
-import { CERTIFICATE_BACKDATE_MS } from '../../shared/limits.ts'
+import { CERTIFICATE_BACKDATE_MS, MINUTE_MS } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
@@ -87,6 +87,8 @@ export type RoomsSeen = {
   carried(): readonly RoomId[]
   audience(room: RoomId): Audience
   mayWrite(room: RoomId): Refusal | null
+  /** Whether the history policy grants us a message. */
+  mayHaveKey(log: LogId, seq: number): boolean
   /** What is kept of a room, and what it is called. */
   look(room: RoomId): (Retention & { readonly name: string }) | null
 }
@@ -96,6 +98,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
   const { database, records, certificates } = stores
   const userOf = (author: CertificateHash): UserName | null => directory.resolve(author)?.user ?? null
   const isUser = (name: string): boolean => certificates.userSince(name) !== null
+  const userSince = forAWhile(clock, () => certificates.userSince(self.user))
   const keptFrom = (room: RoomId): number => keptSince(rooms.look(room) ?? FOR_EVER, clock.now())
 
   const reader = createReader(parts.group)
@@ -112,6 +115,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     userOf,
     isUser,
     isBlocked: desk.isBlocked,
+    mayHaveKey: rooms.mayHaveKey,
     delivery: delivery.of,
     keptSince: keptFrom,
   })
@@ -122,7 +126,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     isUser,
     isBlocked: desk.isBlocked,
     // What was said before there was our user is history.
-    newsSince: () => (certificates.userSince(self.user) ?? 0) + CERTIFICATE_BACKDATE_MS,
+    newsSince: () => (userSince() ?? 0) + CERTIFICATE_BACKDATE_MS,
     keptSince: keptFrom,
     clock,
     onChange: (room, count) => emit({ kind: 'unread', room, unread: count }),
@@ -171,8 +175,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
   const search = createSearch({
     rooms: rooms.carried,
     roomsNamed: (name) => rooms.carried().filter((room) => fold(rooms.look(room)?.name ?? '') === fold(name)),
-    older: (room, before, limit) =>
-      stores.timeline.page(room, before === null ? {} : { before }, keptFrom(room), limit).reverse(),
+    older: inbox.older,
     get: inbox.get,
     positionOf: stores.timeline.get,
   })
@@ -264,4 +267,14 @@ const companyOf = (audience: Audience, self: UserName): Company => {
   const company = { devices: audience.list.length + 1, ours }
   companies.set(audience, company)
   return company
+}
+
+/** What is asked for with each message, and hardly ever changes: looked up once a minute. */
+const forAWhile = <T>(clock: Clock, look: () => T): (() => T) => {
+  let known: { readonly value: T; readonly until: number } | null = null
+  return () => {
+    const now = clock.now()
+    if (known === null || now >= known.until) known = { value: look(), until: now + MINUTE_MS }
+    return known.value
+  }
 }

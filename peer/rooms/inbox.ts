@@ -1,12 +1,12 @@
 import type { CertificateHash, PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
-import { HISTORY_PAGE_MAX, REACTIONS_READ_MAX } from '../../shared/limits.ts'
+import { HISTORY_LOOK_MAX, HISTORY_PAGE_MAX, REACTIONS_READ_MAX } from '../../shared/limits.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
 import type { OpenedMessage } from '../log/ingest.ts'
-import type { LogId, RecordStore } from '../store/records.ts'
-import type { PageFrom, Placed, TimelineStore } from '../store/timeline.ts'
+import type { LogId, RecordStore, StoredRecord } from '../store/records.ts'
+import type { PageFrom, TimelineStore } from '../store/timeline.ts'
 import type { DeliveryState } from './delivery.ts'
 import type { ReadContent } from './reader.ts'
-import { type Changes, isEntry, NO_CHANGES, type Shown, shownOf } from './timeline.ts'
+import { type Changes, isEntry, NO_CHANGES, type Position, type Shown, shownOf } from './timeline.ts'
 
 /** One message as it is shown. */
 export type Message = Shown & {
@@ -28,6 +28,8 @@ export type Page = { readonly before?: RecordHash; readonly after?: RecordHash }
 export type Inbox = {
   /** Messages of a room, oldest first, in the same order at every member; at most 1,000. What it costs is theirs alone. */
   history(room: RoomId, limit: number, page?: Page): Message[]
+  /** Places before one, the newest first, with what is shown there; null where that is nothing, as of who is blocked. */
+  older(room: RoomId, before: Position | null, limit: number): (Position & { readonly message: Message | null })[]
   /** A message that is shown; null for one that is hidden, past its room's retention, or only changes another. */
   get(id: RecordHash): Message | null
   /** The message that has just been opened, without asking the store for it; null when it is not shown by itself. */
@@ -42,6 +44,8 @@ export type InboxParts = {
   readonly userOf: (author: CertificateHash) => UserName | null
   readonly isUser: (name: string) => boolean
   readonly isBlocked: (user: UserName) => boolean
+  /** Whether the room's history policy grants us a message: one from before we came, and not for us, is not shown. */
+  readonly mayHaveKey: (log: LogId, seq: number) => boolean
   readonly delivery: (log: LogId, seq: number) => DeliveryState
   /** The earliest time that is still shown in a room, milliseconds since the epoch. */
   readonly keptSince: (room: RoomId) => number
@@ -52,6 +56,7 @@ export const createInbox = (parts: InboxParts): Inbox => {
 
   const changesOf = (room: RoomId, hash: RecordHash, user: UserName): Changes => {
     const target = timeline.targetOf(room, hash)
+    if (!timeline.isChanged(target)) return NO_CHANGES
     if (timeline.standing(target, user, 'delete') !== null) return { ...NO_CHANGES, deleted: true }
     const edit = timeline.standing(target, user, 'edit')
     const reactions = timeline.reactions(target, REACTIONS_READ_MAX).filter((one) => !parts.isBlocked(one.user))
@@ -63,31 +68,23 @@ export const createInbox = (parts: InboxParts): Inbox => {
     return content?.kind === 'edit' ? content.text : null
   }
 
-  const show = (
-    placed: Pick<Placed, 'hash' | 'log' | 'seq' | 'ms' | 'author'>,
-    content: MessageContent | null,
-  ): Message | null => {
-    const { hash: id, log, ms: time, seq } = placed
-    const user = userOf(placed.author)
+  const show = (one: Shownable, content: MessageContent | null): Message | null => {
+    const { hash: id, room, device, incarnation, ms: time, seq } = one
+    const user = userOf(one.author)
     if (user === null || parts.isBlocked(user) || (content !== null && !isEntry(content))) return null
+    const log = { room, device, incarnation }
+    if (content === null && !parts.mayHaveKey(log, seq)) return null
     const own = user === parts.self
-    const shown = shownOf(content, changesOf(log.room, id, user), parts.isUser)
+    const shown = shownOf(content, changesOf(room, id, user), parts.isUser)
     const state = own ? parts.delivery(log, seq) : null
-    return { ...shown, id, room: log.room, user, device: log.device, time, own, state }
+    return { ...shown, id, room, user, device, time, own, state }
   }
 
   const get = (id: RecordHash): Message | null => {
-    const placed = timeline.get(id)
-    if (placed === null || placed.hidden || placed.ms < parts.keptSince(placed.room)) return null
-    if (placed.erased === 'expired' || (placed.role !== null && placed.role !== 'entry')) return null
-    const stored = records.get(id)
-    return stored === null ? null : show(placed, reader(stored))
+    const stored = timeline.shown(id)
+    return stored === null || stored.ms < parts.keptSince(stored.room) ? null : show(stored, reader(stored))
   }
 
-  const isBlocked = (author: CertificateHash): boolean => {
-    const user = userOf(author)
-    return user === null || parts.isBlocked(user)
-  }
   /** Null when the message that the page lies by is not known here. */
   const fromOf = (before: RecordHash | undefined, after: RecordHash | undefined): PageFrom | null => {
     const id = after ?? before
@@ -103,11 +100,12 @@ export const createInbox = (parts: InboxParts): Inbox => {
       const since = parts.keptSince(room)
       const shown: Message[] = []
       let from: PageFrom | null = fromOf(before, after)
-      while (from !== null && shown.length < wanted) {
+      // Who is blocked, and what is not for us, takes no place in a page; but nobody waits for a search through all of it.
+      for (let looked = 0; from !== null && shown.length < wanted && looked < HISTORY_LOOK_MAX; ) {
         const asked: number = wanted - shown.length
         const page = timeline.page(room, from, since, asked)
-        // Who is blocked takes no place in a page.
-        const messages = page.flatMap(({ hash, author }) => (isBlocked(author) ? [] : (get(hash) ?? [])))
+        looked += page.length
+        const messages = page.flatMap((stored) => show(stored, reader(stored)) ?? [])
         if (from.after === undefined) shown.unshift(...messages)
         else shown.push(...messages)
         const last = from.after === undefined ? page.at(0) : page.at(-1)
@@ -116,7 +114,18 @@ export const createInbox = (parts: InboxParts): Inbox => {
       }
       return shown
     },
+    older: (room, before, limit) =>
+      timeline
+        .page(room, before === null ? {} : { before }, parts.keptSince(room), limit)
+        .map((stored) => ({ ...positionOf(stored), message: show(stored, reader(stored)) }))
+        .reverse(),
     get,
-    opened: (message, content) => (message.hidden || content === null ? null : show(message, content)),
+    opened: (message, content) =>
+      message.hidden || content === null ? null : show({ ...message, ...message.log }, content),
   }
 }
+
+/** What is to be known of a message to show it. */
+type Shownable = Pick<StoredRecord, 'hash' | 'room' | 'device' | 'incarnation' | 'seq' | 'ms' | 'author'>
+
+const positionOf = ({ ms, count, hash }: Position): Position => ({ ms, count, hash })

@@ -75,11 +75,10 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
     }
   }
 
-  /** A closed message may be one: nobody will open it any more. */
+  /** What is closed may be a change, and then it is no good to anybody to lose it: it is erased once it opens as an entry. */
   const isEntryOf = (room: RoomId, hash: RecordHash, user: UserName): boolean => {
     const entry = store.get(hash)
-    if (entry === null || entry.room !== room || userOf(entry.author) !== user) return false
-    return entry.role === null || entry.role === 'entry'
+    return entry !== null && entry.room === room && entry.role === 'entry' && userOf(entry.author) === user
   }
   const editsOf = (target: Uint8Array, user: UserName): RecordHash[] =>
     store

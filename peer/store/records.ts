@@ -37,6 +37,33 @@ export type StoredRecord = {
 
 export type RecordStore = ReturnType<typeof createRecordStore>
 
+/** Reads rows of the table; those of STORED_COLUMNS must be there. */
+export const storedRecords =
+  (sealer: Sealer) =>
+  (row: Record<string, unknown>): StoredRecord => {
+    const hash = text(row.hash) as RecordHash
+    return {
+      arrival: integer(row.arrival),
+      hash,
+      room: text(row.room) as RoomId,
+      device: text(row.device) as PeerId,
+      incarnation: text(row.inc) as Incarnation,
+      seq: integer(row.seq),
+      kind: text(row.kind) as RecordKind,
+      author: text(row.author) as CertificateHash,
+      ms: integer(row.ms),
+      count: integer(row.count),
+      header: blob(row.header),
+      body: blobOrNull(row.body),
+      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+      hidden: row.hidden === 1,
+    }
+  }
+
+/** What a `StoredRecord` is read from. */
+export const STORED_COLUMNS =
+  'arrival, hash, room, device, inc, seq, kind, author, ms, count, hidden, header, body, sealed_key'
+
 export const createRecordStore = (database: Database, sealer: Sealer) => {
   const insert = database.prepare(
     `INSERT INTO records (hash, room, device, inc, seq, author, ms, count, kind, header, signature, proof, body, sealed_key)
@@ -50,10 +77,6 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const unsigned = database.prepare('SELECT hash FROM records WHERE signature IS NULL ORDER BY arrival')
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
   const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
-  const newest = database.prepare(
-    `SELECT * FROM (SELECT * FROM records WHERE room = ? AND kind = 'message' AND hidden = 0
-     ORDER BY ms DESC, count DESC, hash DESC LIMIT ?) ORDER BY ms, count, hash`,
-  )
   const locked = database.prepare(
     `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
      ORDER BY arrival DESC LIMIT ?`,
@@ -78,25 +101,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
      (SELECT 1 FROM equivocations WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq = ?5)`,
   )
 
-  const toStored = (row: Record<string, unknown>): StoredRecord => {
-    const hash = text(row.hash) as RecordHash
-    return {
-      arrival: integer(row.arrival),
-      hash,
-      room: text(row.room) as RoomId,
-      device: text(row.device) as PeerId,
-      incarnation: text(row.inc) as Incarnation,
-      seq: integer(row.seq),
-      kind: text(row.kind) as RecordKind,
-      author: text(row.author) as CertificateHash,
-      ms: integer(row.ms),
-      count: integer(row.count),
-      header: blob(row.header),
-      body: blobOrNull(row.body),
-      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
-      hidden: row.hidden === 1,
-    }
-  }
+  const toStored = storedRecords(sealer)
   const lastTimeOf = (room: RoomId, kind: RecordKind): HybridTime => {
     const row = lastTime.get(room, kind)
     return row === undefined ? HYBRID_ZERO : { ms: integer(row.ms), count: integer(row.count) }
@@ -163,8 +168,6 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       const row = newestOf.get(log.room, log.device, log.incarnation)
       return row === undefined ? null : toStored(row)
     },
-    /** The newest messages of a room, oldest first. */
-    newest: (room: RoomId, limit: number): StoredRecord[] => newest.all(room, limit).map(toStored),
     ofKind: (room: RoomId, kind: RecordKind): StoredRecord[] => ofKind.all(room, kind).map(toStored),
     /** Whether any message waits for a key. */
     hasLocked: (room: RoomId): boolean => locked.get(room, Number.MAX_SAFE_INTEGER, 1) !== undefined,

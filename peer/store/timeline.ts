@@ -9,7 +9,7 @@ import {
 } from '../../shared/ids.ts'
 import { type Position, type Role, type Standing, supersedes } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
-import type { LogId } from './records.ts'
+import { type LogId, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
 import type { Sealer } from './sealer.ts'
 
 /** What the timeline asks of a stored message without opening it. */
@@ -45,12 +45,15 @@ const IN_TIMELINE = `FROM records INDEXED BY records_by_time WHERE room = ? AND 
 export const createTimelineStore = (database: Database, sealer: Sealer) => {
   const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE hash = ?')
   const byHash = database.prepare(`SELECT ${PLACED} FROM records WHERE hash = ? AND kind = 'message'`)
+  const shown = database.prepare(
+    `SELECT ${STORED_COLUMNS} FROM records WHERE hash = ? AND kind = 'message' AND erased < 2 AND ${SHOWN}`,
+  )
   const newer = database.prepare(
-    `SELECT ms, count, hash, author ${IN_TIMELINE} AND ms >= ? AND (ms, count, hash) > (?, ?, ?) AND ${SHOWN}
+    `SELECT ${STORED_COLUMNS} ${IN_TIMELINE} AND ms >= ? AND (ms, count, hash) > (?, ?, ?) AND ${SHOWN}
      ORDER BY ms, count, hash LIMIT ?`,
   )
   const older = database.prepare(
-    `SELECT ms, count, hash, author ${IN_TIMELINE} AND ms >= ? AND (ms, count, hash) < (?, ?, ?) AND ${SHOWN}
+    `SELECT ${STORED_COLUMNS} ${IN_TIMELINE} AND ms >= ? AND (ms, count, hash) < (?, ?, ?) AND ${SHOWN}
      ORDER BY ms DESC, count DESC, hash DESC LIMIT ?`,
   )
   const changesIn = database.prepare(
@@ -68,12 +71,14 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
      ON CONFLICT (target, user, slot) DO UPDATE SET ms = excluded.ms, count = excluded.count, hash = excluded.hash,
      sealed_emoji = excluded.sealed_emoji, is_on = excluded.is_on`,
   )
+  const anyChange = database.prepare('SELECT 1 FROM changes WHERE target = ? LIMIT 1')
   const standing = database.prepare('SELECT * FROM changes WHERE target = ? AND user = ? AND slot = ?')
   const reactions = database.prepare(
     'SELECT * FROM changes WHERE target = ? AND sealed_emoji IS NOT NULL AND is_on = 1 LIMIT ?',
   )
   const clear = database.prepare('DELETE FROM changes WHERE target = ?')
 
+  const toStored = storedRecords(sealer)
   const toPosition = (row: Record<string, unknown>): Position => ({
     ms: integer(row.ms),
     count: integer(row.count),
@@ -98,7 +103,6 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
     typeof slot === 'string'
       ? new TextEncoder().encode(slot)
       : sealer.blind('changes.emoji', `${toHex(target)}/${slot.emoji}`)
-  const toLine = (row: Record<string, unknown>) => ({ ...toPosition(row), author: text(row.author) as CertificateHash })
   const standingOf = (target: Uint8Array, user: UserName, slot: Slot): StandingChange | null => {
     const row = standing.get(target, user, slotOf(target, slot))
     return row === undefined ? null : { ...toPosition(row), on: row.is_on === 1 }
@@ -111,6 +115,11 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       const row = byHash.get(hash)
       return row === undefined ? null : toPlaced(row)
     },
+    /** A message that is shown by itself. */
+    shown: (hash: RecordHash): StoredRecord | null => {
+      const row = shown.get(hash)
+      return row === undefined ? null : toStored(row)
+    },
     /** Notes what an opened message is. @param unread 0, 1, or 2 when it mentions our user */
     place: (hash: RecordHash, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
       place.run(role, target, unread, hash)
@@ -119,10 +128,10 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
      * Messages that are shown by themselves, oldest first: what one page costs does not depend on how many there are.
      * @param since the earliest time, milliseconds since the epoch
      */
-    page: (room: RoomId, { before, after }: PageFrom, since: number, limit: number) => {
-      if (after !== undefined) return newer.all(room, since, after.ms, after.count, after.hash, limit).map(toLine)
+    page: (room: RoomId, { before, after }: PageFrom, since: number, limit: number): StoredRecord[] => {
+      if (after !== undefined) return newer.all(room, since, after.ms, after.count, after.hash, limit).map(toStored)
       const { ms, count, hash } = before ?? END
-      return older.all(room, since, ms, count, hash, limit).map(toLine).reverse()
+      return older.all(room, since, ms, count, hash, limit).map(toStored).reverse()
     },
     /** What the records of one log, from one number to another, change. */
     targetsIn: (log: LogId, from: number, to: number): Uint8Array[] =>
@@ -143,6 +152,8 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       stand.run(target, user, name, at.ms, at.count, at.hash, sealed, on ? 1 : 0)
       return true
     },
+    /** Whether anything stands of a message at all: of most there is nothing. */
+    isChanged: (target: Uint8Array): boolean => anyChange.get(target) !== undefined,
     standing: standingOf,
     reactions: (target: Uint8Array, limit: number): Standing[] =>
       reactions.all(target, limit).map((row) => {
