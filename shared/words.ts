@@ -184,6 +184,11 @@ export const WORDS = {
     'the other side does not know that room',
     'list the rooms, or ask a member for an invitation to it',
   ),
+  'room-ambiguous': words(
+    'several rooms have that name',
+    'several rooms have that name there',
+    'name the one that you mean by the beginning of its id',
+  ),
   'room-name-wrong': words(
     'that is no name for a room',
     'the other side finds the name of a room wrong',
