@@ -191,6 +191,7 @@ export const BOX_MAX_BYTES = 2 * KIB // likewise: X-Wing has 1,168
 export const BOXES_PER_RECORD = 300 // 140 bytes each, within RECORD_MAX_BYTES
 export const BOXES_AT_ONCE = 16 // sealed in one go: 5 ms
 export const KEYS_PER_REQUEST = 256 // message keys in one answer of the key service: opened in 10 ms
+export const BODIES_MAX_BYTES = 1 * MIB // message bodies in that answer, for who got skeletons
 
 // Files
 export const CHUNK_BYTES = 1 * MIB // hash and seal take 1–2 ms: no stall, little overhead

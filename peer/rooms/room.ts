@@ -77,7 +77,8 @@ export const fixedRoom = (
   return {
     id,
     kind,
-    judge: ({ header, user }) => {
+    judge: ({ header, body, user }) => {
+      if (body === null) return refuse('record-malformed', 'nothing is erased here')
       if (!kinds.includes(header.kind) || header.after.length > 0) return refuse('record-wrong-room', header.kind)
       return outsider(user) ?? { kind: 'taken' }
     },

@@ -70,7 +70,8 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const sign = database.prepare('UPDATE records SET signature = ?, proof = ? WHERE hash = ?')
-  const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ?')
+  const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ? AND erased = 0')
+  const setBody = database.prepare('UPDATE records SET body = ? WHERE hash = ? AND body IS NULL AND erased = 0')
   const heads = database.prepare(
     'SELECT device, inc, MAX(seq) AS seq, hash FROM records WHERE room = ? GROUP BY device, inc ORDER BY device, inc',
   )
@@ -78,7 +79,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
   const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
   const locked = database.prepare(
-    `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
+    `SELECT hash, arrival, body IS NULL AS bare FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
      ORDER BY arrival DESC LIMIT ?`,
   )
   // One kind at a time, since the index by time begins with room and kind: without it each message reads the whole room.
@@ -139,9 +140,8 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
       sign.run(signature, proofCodec.encode(proof), hash)
     },
-    setKey: (hash: RecordHash, key: Uint8Array): void => {
-      setKey.run(sealKey(hash, key), hash)
-    },
+    /** Keeps a message's key. @returns false: the message was erased meanwhile */
+    setKey: (hash: RecordHash, key: Uint8Array): boolean => setKey.run(sealKey(hash, key), hash).changes > 0,
     /** Hashes of our own records whose signature was not yet made when the process ended. */
     unsigned: (): RecordHash[] => unsigned.all().map((row) => text(row.hash) as RecordHash),
     heads: (room: RoomId): (LogPoint & { hash: RecordHash })[] =>
@@ -171,11 +171,17 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     ofKind: (room: RoomId, kind: RecordKind): StoredRecord[] => ofKind.all(room, kind).map(toStored),
     /** Whether any message waits for a key. */
     hasLocked: (room: RoomId): boolean => locked.get(room, Number.MAX_SAFE_INTEGER, 1) !== undefined,
-    /** Messages that no key is here for, the newest arrivals first. @param before an arrival */
-    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number }[] =>
-      locked
-        .all(room, before, limit)
-        .map((row) => ({ hash: text(row.hash) as RecordHash, arrival: integer(row.arrival) })),
+    /** Messages that no key is here for, the newest arrivals first; `bare`: and no body either. @param before an arrival */
+    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number; bare: boolean }[] =>
+      locked.all(room, before, limit).map((row) => ({
+        hash: text(row.hash) as RecordHash,
+        arrival: integer(row.arrival),
+        bare: row.bare === 1,
+      })),
+    /** The body of a skeleton, whose hash is checked. */
+    setBody: (hash: RecordHash, body: Uint8Array): void => {
+      setBody.run(body, hash)
+    },
     lockedOf: (log: LogId): StoredRecord[] => lockedOf.all(log.room, log.device, log.incarnation).map(toStored),
     /** The latest time in a room: asked of the database once, and kept up since. One that is rolled back stays: time does. */
     lastTime: (room: RoomId): HybridTime => {

@@ -82,7 +82,11 @@ export const speakers = (...names: readonly string[]): Speaker[] =>
         const plaintext = messageContentCodec.encode(content)
         const key = systemRandom.bytes(32)
         const sealed = sealMessage(key, plaintext, fromHex(room))
-        const record = write(room, 'message', sealed, time, { epoch: 0, index: 0, commitment: messageCommitmentOf(key) })
+        const record = write(room, 'message', sealed, time, {
+          epoch: 0,
+          index: 0,
+          commitment: messageCommitmentOf(key),
+        })
         return { record, log: logIn(room), author: device, plaintext, key }
       },
       receipt: (room, body, time) => {

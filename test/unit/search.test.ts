@@ -66,7 +66,9 @@ test('the index finds what a look through all messages finds, newest first, afte
         asked.every((word, at) =>
           those.some((one) => (open && at === asked.length - 1 ? one.startsWith(word) : one === word)),
         )
-      const expected = [...all.values()].filter((one) => fits(one) && has(one.words)).sort((a, b) => comparePositions(b, a))
+      const expected = [...all.values()]
+        .filter((one) => fits(one) && has(one.words))
+        .sort((a, b) => comparePositions(b, a))
       const finding = index.find({ words: asked, open, fits }, limit)
       let step = finding.next()
       while (step.done !== true) step = finding.next()
@@ -84,7 +86,8 @@ test('a snippet is the part in which it was found', () => {
   expect(snippet).toMatch(/^….*…$/)
   expect(snippet.length).toBeLessThanOrEqual(SNIPPET_CHARACTERS + 2)
   expect(snippetOf(long, { words: ['nowhere'] })).toMatch(/^before .*…$/)
-  for (let at = 0; at < 4; at++) expect(snippetOf(`${'x'.repeat(at)}${'😀'.repeat(200)}`, { words: [] }).isWellFormed()).toBe(true)
+  for (let at = 0; at < 4; at++)
+    expect(snippetOf(`${'x'.repeat(at)}${'😀'.repeat(200)}`, { words: [] }).isWellFormed()).toBe(true)
 })
 
 describe('what is found', () => {

@@ -250,7 +250,14 @@ const positionOf = ({ record }: Said): Position => ({
 const contentOf = ({ plaintext }: Said) => messageContentCodec.decode(plaintext) as MessageContent
 const isOf = (of: Uint8Array, said: Said): boolean => Buffer.from(of).toString('hex') === said.record.hash
 
-type Step = { by: number; kind: 'text' | 'edit' | 'delete' | 'reaction'; of: number; emoji: string; on: boolean; ms: number }
+type Step = {
+  by: number
+  kind: 'text' | 'edit' | 'delete' | 'reaction'
+  of: number
+  emoji: string
+  on: boolean
+  ms: number
+}
 const step: fc.Arbitrary<Step> = fc.record({
   by: fc.nat(3),
   kind: fc.constantFrom('text', 'text', 'edit', 'delete', 'reaction', 'reaction'),
@@ -304,7 +311,9 @@ test('any order of arrival, of keys and of hiding gives the view that the set of
         for (const do_ of later) do_()
         // The key service brings what is closed, and may be asked for.
         for (let again = true; again; ) {
-          const wanted = new Set(carols.stores.records.locked(room, 100, Number.MAX_SAFE_INTEGER).map(({ hash }) => hash))
+          const wanted = new Set(
+            carols.stores.records.locked(room, 100, Number.MAX_SAFE_INTEGER).map(({ hash }) => hash),
+          )
           const some = all.filter(({ record }) => wanted.has(record.hash))
           for (const said of some) if (carols.stores.records.get(said.record.hash)?.key === null) carols.unlock(said)
           again = some.length > 0
