@@ -1,11 +1,11 @@
 import type { Clock } from '../shared/clock.ts'
-import type { Refusal } from '../shared/errors.ts'
+import { isRefusal, type Refusal } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId, UserName } from '../shared/ids.ts'
 import { OPEN_ROOMS_MAX } from '../shared/limits.ts'
 import type { Gossip } from '../shared/network/gossip.ts'
 import type { Node } from '../shared/network/node.ts'
 import type { Random } from '../shared/random.ts'
-import { isMembershipKind } from '../shared/wire/membership.ts'
+import { isMembershipKind, removeBodyCodec } from '../shared/wire/membership.ts'
 import type { LogPoint } from '../shared/wire/sync.ts'
 import type { Core } from './core.ts'
 import type { Events } from './events.ts'
@@ -158,8 +158,12 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
       const byCarrier = Map.groupBy(signed, ({ room }) => carrier(room))
       publishRecords(gossip, network, byCarrier.get('gossip') ?? []).catch(() => undefined) // sync brings what gossip could not
       push.send(byCarrier.get('push') ?? [])
-      for (const { room, header } of signed) {
+      for (const record of signed) {
+        const { room, header } = record
         if (!isMembershipKind(header.kind)) continue
+        // Who is removed is no member any more, and is to know it all the same.
+        const removed = header.kind === 'remove' ? removedBy(record) : null
+        if (removed !== null) push.send([record], ({ device }) => device.user === removed)
         live.changed(room, header.kind === 'room' && carrier(room) === 'gossip' ? 'everybody' : 'members')
       }
     },
@@ -172,6 +176,11 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
       live.stop()
     },
   }
+}
+
+const removedBy = ({ wire }: ParsedRecord): string | null => {
+  const body = wire.body === null ? null : removeBodyCodec.decode(wire.body)
+  return body === null || isRefusal(body) ? null : body.user
 }
 
 /** Which way each room's records go, and to whom. */

@@ -21,8 +21,11 @@ import { type ParsedRecord, parseRecords } from './record.ts'
 
 /** Carries fresh records of rooms that not everybody may know of, to the members who are here, and to nobody else. */
 export type Push = {
-  /** Sends records on, each room's in their order. Nobody waits: what a slow member does not take, it pulls later. */
-  send(records: readonly ParsedRecord[]): void
+  /**
+   * Sends records on, each room's in their order. Nobody waits: what a slow member does not take, it pulls later.
+   * @param to who gets them; the members, unless given
+   */
+  send(records: readonly ParsedRecord[], to?: (session: Session) => boolean): void
   stop(): void
 }
 
@@ -57,10 +60,11 @@ export const startPush = async (parts: PushParts): Promise<Push> => {
     membersOnly(sessions, (stream, session) => listen(parts, stream, session.device.peerId)),
   )
   return {
-    send: (records) => {
+    send: (records, to) => {
       for (const { room, data } of bundlesOf(records)) {
-        for (const session of sessions.list())
-          if (parts.shares(room, session)) streams.send(session.device.peerId, data)
+        for (const session of sessions.list()) {
+          if (to?.(session) ?? parts.shares(room, session)) streams.send(session.device.peerId, data)
+        }
       }
     },
     stop: streams.stop,

@@ -87,6 +87,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
   switch (event.kind) {
     case 'message':
       return messageLine(event.message, placeOf(event.message.room))
+    case 'updated':
+      return `~ ${messageLine(event.message, placeOf(event.message.room))}`
     case 'session':
       return event.change === 'began' ? `* ${event.user} is here` : `* ${event.user} has gone`
     case 'refused':
@@ -103,7 +105,6 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
     case 'typing':
     case 'room':
     case 'delivered':
-    case 'updated':
     case 'read':
     case 'expired':
     case 'unread':
