@@ -173,10 +173,12 @@ const MIGRATIONS = [
   -- Rooms that we know of, besides those that everybody has: 'other' is the second user of a direct room.
   CREATE TABLE rooms (room TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('direct', 'founded')), other TEXT) STRICT;
 
-  -- Where a record cites membership records, or is one: what its author knew from there on.
+  -- Where a record cites membership records, or is one: what its author knew from there on. In the order in which they
+  -- came here, each stands after all that it cites.
   CREATE TABLE citations (
+    arrival INTEGER PRIMARY KEY,
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
-    cited BLOB NOT NULL, PRIMARY KEY (room, device, inc, seq)
+    cited BLOB NOT NULL, UNIQUE (room, device, inc, seq)
   ) STRICT;
 
   -- Of each message that was changed: what stands, by user, in each place ('edit', 'delete', or a blind name of an emoji).

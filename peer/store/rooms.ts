@@ -37,7 +37,7 @@ export const createRoomStore = (database: Database) => {
   const cite = database.prepare(
     'INSERT OR IGNORE INTO citations (room, device, inc, seq, hash, cited) VALUES (?, ?, ?, ?, ?, ?)',
   )
-  const citations = database.prepare('SELECT * FROM citations WHERE room = ? ORDER BY device, inc, seq')
+  const citations = database.prepare('SELECT * FROM citations WHERE room = ? ORDER BY arrival')
   const toRoom = (row: Record<string, unknown>): KnownRoom => {
     const room = text(row.room) as RoomId
     return row.kind === 'direct'
@@ -52,7 +52,7 @@ export const createRoomStore = (database: Database) => {
     cite: ({ log, seq, hash, cited }: Citation): void => {
       cite.run(log.room, log.device, log.incarnation, seq, hash, citedCodec.encode(cited.map(fromHex)))
     },
-    /** Those of one room, each log's in order. @throws LanyardError `storage-failed` */
+    /** Those of one room, each after all that it cites. @throws LanyardError `storage-failed` */
     citations: (room: RoomId): Citation[] =>
       citations.all(room).map((row) => {
         const cited = citedCodec.decode(blob(row.cited))
