@@ -124,7 +124,9 @@ const carries = ({ fact, ended }: Grant, { hash, past }: Attempt): boolean =>
 
 /**
  * Who has left has no say before coming back: an invite or grant by somebody else, or a join of an open room, must be known
- * that was not known when leaving. Whether that one is valid is not asked, since it may hang on this very admin.
+ * that was not known when leaving. Whether that one is valid is not asked, since it may hang on this very admin; nor whether
+ * its author knew of the leave, which may itself be void. So an admin who left may have a say too early, if somebody invited
+ * it meanwhile: nobody had taken it away.
  */
 const returnsOf = (creator: string, open: boolean, facts: readonly Fact[]) => {
   const leaves = new Map<string, Map<string, Fact[]>>()

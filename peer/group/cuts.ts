@@ -1,5 +1,5 @@
 import { allOf, type Chains, firstKnowing, firstOf } from './chains.ts'
-import type { Fact } from './fact.ts'
+import { type Fact, isFact } from './fact.ts'
 import { isSameLog, type Knowledge, type LogName } from './knowledge.ts'
 import { cutOf, type Stay } from './stay.ts'
 
@@ -12,7 +12,9 @@ export const LAST = Number.MAX_SAFE_INTEGER
 /** What of a user's log counts for nobody, in order and apart from each other: the rules of `whyNot`, for all its records. */
 export const hiddenRanges = (stay: Stay, log: LogName, knowledge: Pick<Knowledge, 'since'>): readonly Range[] => {
   const { foundings, invites, joins, removals, leaves } = stay
-  const since = (fact: Fact): number => knowledge.since(log, fact.hash) ?? LAST + 1
+  // A record does not know itself; but who comes in by it is in.
+  const since = (fact: Fact): number =>
+    (knowledge.since(log, fact.hash) ?? LAST + 1) + (isSameLog(fact.log, log) && !isFact(fact, 'join', 'room') ? 1 : 0)
   const first = (facts: readonly Fact[]): number => Math.min(LAST + 1, ...facts.map(since))
   const backAfter = (exit: Fact, ...entries: Chains[]): number =>
     first(entries.flatMap((chains) => firstKnowing(chains, exit)))
@@ -21,13 +23,7 @@ export const hiddenRanges = (stay: Stay, log: LogName, knowledge: Pick<Knowledge
     ...allOf(removals).map(
       (exit): Range => [Math.min(cutOf(stay, exit, log) + 1, since(exit)), backAfter(exit, invites) - 1],
     ),
-    ...allOf(leaves).map(
-      (exit): Range => [
-        // The leave itself counts; what follows it knows of it.
-        since(exit) + (isSameLog(exit.log, log) ? 1 : 0),
-        backAfter(exit, invites, joins) - 1,
-      ],
-    ),
+    ...allOf(leaves).map((exit): Range => [since(exit), backAfter(exit, invites, joins) - 1]),
   ])
 }
 

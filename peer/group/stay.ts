@@ -97,15 +97,19 @@ const isPardoned = (exit: Fact, entries: readonly Fact[]): boolean => entries.so
 export const whyNot = (stay: Stay, record: Judged): Refusal | null => {
   const { past, entry } = record
   const invites = lastKnown(stay.invites, past)
-  const entries = [...invites, ...lastKnown(stay.joins, past), ...(entry === undefined ? [] : [entry])]
+  const entries = [...invites, ...lastKnown(stay.joins, past)]
   // The author never came in, as far as the author itself knew.
-  if (entries.length === 0 && lastKnown(stay.foundings, past).length === 0) return refuse('not-a-member')
+  if (entries.length === 0 && lastKnown(stay.foundings, past).length === 0 && entry === undefined) {
+    return refuse('not-a-member')
+  }
   // Of the exits that the author knew, the last ones of each log stand for all.
   if (!lastKnown(stay.removals, past).every((removal) => isPardoned(removal, invites))) return refuse('removed')
   const unknown = allOf(stay.removals).filter(({ hash }) => !past.has(hash))
   if (unknown.some((removal) => record.seq > cutOf(stay, removal, record.log))) return refuse('removed')
   // A leave cuts nothing off: what other devices of the user wrote meanwhile counts.
-  if (!lastKnown(stay.leaves, past).every((leave) => isPardoned(leave, entries))) return refuse('not-a-member')
+  const joins = entry !== undefined && isFact(entry, 'join')
+  const left = joins ? [] : lastKnown(stay.leaves, past)
+  if (!left.every((leave) => isPardoned(leave, entries))) return refuse('not-a-member')
   return null
 }
 

@@ -33,10 +33,15 @@ export type Writer = {
   readonly held: ReadonlyMap<RecordHash, Entry>
   readonly knowledge: Knowledge
   /** Takes a record with all that it builds on, from who holds it. */
-  take(entry: Entry, from: Writer): void
+  take(entry: Entry, from: Pick<Writer, 'held'>): void
   /** Takes all that the others hold. */
   sync(...others: Writer[]): void
-  state(counts?: (fact: Fact) => boolean): Membership
+  /** @param facts in any order, instead of those that are held */
+  state(counts?: (fact: Fact) => boolean, facts?: readonly Fact[]): Membership
+  /** The number of its next record. */
+  length(): number
+  now(): HybridTime
+  headsOf(user: string): Heads
   facts(): readonly Fact[]
   fact(entry: Entry): Fact
   write(body: MembershipBody | null, bend?: Partial<Pick<Entry, 'after' | 'time'>>): Entry
@@ -71,7 +76,7 @@ export const writer = (device: string, salt = ''): Writer => {
     knowledge.note(entry.log, entry.seq, entry.after, entry.body === null ? undefined : entry.hash)
     if (entry.time.ms > clock.ms) clock = entry.time
   }
-  const take = (entry: Entry, from: Writer): void => {
+  const take: Writer['take'] = (entry, from) => {
     if (held.has(entry.hash)) return
     const own = [...from.held.values()].filter(({ log, seq }) => log.device === entry.log.device && seq < entry.seq)
     for (const one of [...own, ...entry.after.map((hash) => from.held.get(hash))])
@@ -79,10 +84,10 @@ export const writer = (device: string, salt = ''): Writer => {
     keep(entry)
   }
   const facts = (): readonly Fact[] => [...held.values()].filter(({ body }) => body !== null).map(fact)
-  const state = (counts?: (fact: Fact) => boolean): Membership => {
-    const founding = facts().find((fact): fact is FactOf<'room'> => isFact(fact, 'room'))
+  const state: Writer['state'] = (counts, known = facts()) => {
+    const founding = known.find((one): one is FactOf<'room'> => isFact(one, 'room'))
     if (founding === undefined) throw new Error(`${device} does not know the room`)
-    return evaluate(founding, facts(), counts)
+    return evaluate(founding, known, counts)
   }
   const write: Writer['write'] = (body, bend = {}) => {
     const seq = logs.get(log.device)?.length ?? 0
@@ -94,7 +99,7 @@ export const writer = (device: string, salt = ''): Writer => {
     keep(entry)
     return entry
   }
-  const headsOf = (name: string): Heads =>
+  const headsOf: Writer['headsOf'] = (name) =>
     [...logs.values()].flatMap((entries) => {
       const last = entries.at(-1)
       if (last === undefined || last.user !== name) return []
@@ -111,6 +116,9 @@ export const writer = (device: string, salt = ''): Writer => {
       for (const other of others) for (const entry of [...other.held.values()]) take(entry, other)
     },
     state,
+    length: () => logs.get(log.device)?.length ?? 0,
+    now: () => clock,
+    headsOf,
     facts,
     fact,
     write,
