@@ -68,21 +68,24 @@ export const createInbox = (parts: InboxParts): Inbox => {
     return content?.kind === 'edit' ? content.text : null
   }
 
-  const show = (one: Shownable, content: MessageContent | null): Message | null => {
+  /** @param mayOpen whether there is a body: what came as a skeleton is past its time, or not served whole, and is nothing to see */
+  const show = (one: Shownable, content: MessageContent | null, mayOpen: boolean): Message | null => {
     const { hash: id, room, device, incarnation, ms: time, seq } = one
     const user = userOf(one.author)
     if (user === null || parts.isBlocked(user) || (content !== null && !isEntry(content))) return null
     const log = { room, device, incarnation }
-    if (content === null && !parts.mayHaveKey(log, seq)) return null
+    const changes = changesOf(room, id, user)
+    if (content === null && !changes.deleted && !(mayOpen && parts.mayHaveKey(log, seq))) return null
     const own = user === parts.self
-    const shown = shownOf(content, changesOf(room, id, user), parts.isUser)
+    const shown = shownOf(content, changes, parts.isUser)
     const state = own ? parts.delivery(log, seq) : null
     return { ...shown, id, room, user, device, time, own, state }
   }
 
+  const read = (stored: StoredRecord): Message | null => show(stored, reader(stored), stored.body !== null)
   const get = (id: RecordHash): Message | null => {
     const stored = timeline.shown(id)
-    return stored === null || stored.ms < parts.keptSince(stored.room) ? null : show(stored, reader(stored))
+    return stored === null || stored.ms < parts.keptSince(stored.room) ? null : read(stored)
   }
 
   /** Null when the message that the page lies by is not known here. */
@@ -105,7 +108,7 @@ export const createInbox = (parts: InboxParts): Inbox => {
         const asked: number = wanted - shown.length
         const page = timeline.page(room, from, since, asked)
         looked += page.length
-        const messages = page.flatMap((stored) => show(stored, reader(stored)) ?? [])
+        const messages = page.flatMap((stored) => read(stored) ?? [])
         if (from.after === undefined) shown.unshift(...messages)
         else shown.push(...messages)
         const last = from.after === undefined ? page.at(0) : page.at(-1)
@@ -117,11 +120,11 @@ export const createInbox = (parts: InboxParts): Inbox => {
     older: (room, before, limit) =>
       timeline
         .page(room, before === null ? {} : { before }, parts.keptSince(room), limit)
-        .map((stored) => ({ ...positionOf(stored), message: show(stored, reader(stored)) }))
+        .map((stored) => ({ ...positionOf(stored), message: read(stored) }))
         .reverse(),
     get,
     opened: (message, content) =>
-      message.hidden || content === null ? null : show({ ...message, ...message.log }, content),
+      message.hidden || content === null ? null : show({ ...message, ...message.log }, content, true),
   }
 }
 
