@@ -163,7 +163,7 @@ describe('seniority', () => {
   })
 
   test('is that of the best grant', () => {
-    const [alice, bob, carol] = crew('carol', 'bob')
+    const [alice, bob] = crew('carol', 'bob')
     alice.grant('bob')
     bob.sync(alice)
     const rank = (name: string) => bob.state().members.get(name as UserName)?.rank?.depth
