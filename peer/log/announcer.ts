@@ -47,9 +47,6 @@ type News = { readonly log: LogId; readonly upTo: number; readonly latest: numbe
 
 export const createAnnouncer = (parts: AnnouncerParts): Announcer => {
   const { log, sessions } = parts
-  const acks = createRounds(parts.clock, ACK_AFTER_MS, ACK_EVERY_MS, (room, news) => acknowledge(room, news))
-  const tellAfter = TELL_AFTER_MS + jitter(parts.random)
-  const tells = createRounds(parts.clock, tellAfter, TELL_EVERY_MS, (room, news) => tellAll(room, news))
   /** How far peers hold the logs that are news, or were told of them. */
   const settled = new Map<RoomId, Map<PeerId, Map<string, number>>>()
 
@@ -93,10 +90,12 @@ export const createAnnouncer = (parts: AnnouncerParts): Announcer => {
       parts.tell(peer, room, heads)
       for (const head of heads) settle(room, peer, logOf(room, head), head.seq)
     }
-    settled.delete(room)
     return 'told so far'
   }
 
+  const acks = createRounds(parts.clock, ACK_AFTER_MS, ACK_EVERY_MS, acknowledge, () => undefined)
+  const tellAfter = TELL_AFTER_MS + jitter(parts.random)
+  const tells = createRounds(parts.clock, tellAfter, TELL_EVERY_MS, tellAll, (room) => settled.delete(room))
   const end = log.onAdvance((id) => {
     const own = id.device === parts.self
     if (!own && sessions.of(id.device) !== undefined) acks.add(id, seqOf(id))
@@ -130,6 +129,8 @@ const createRounds = (
   afterMs: number,
   everyMs: number,
   work: (room: RoomId, news: readonly News[]) => Outcome,
+  /** There is nothing new left in a room. */
+  onDone: (room: RoomId) => void,
 ) => {
   const rooms = new Map<RoomId, { news: Map<string, News>; timer: NodeJS.Timeout | null; last: number }>()
 
@@ -150,6 +151,7 @@ const createRounds = (
       round.news = new Map(newer.map(([name, news]) => [name, { ...news, upTo: news.latest }]))
     }
     if (round.news.size > 0) plan(room)
+    else onDone(room)
   }
   return {
     add: (log: LogId, seq: number): void => {

@@ -23,7 +23,7 @@ const logOf = (name: string): LogName => {
 
 /** One that leaves its parent at a number, and goes on with records of its own. */
 const branchOff = (parent: Branch, at: number, length: number, salt: string): Branch => {
-  const branch = parent.slice(0, at)
+  const branch: Entry[] = parent.slice(0, at)
   for (let seq = branch.length; seq < at + length; seq++) {
     const prev = branch.at(-1)?.hash ?? NONE
     branch.push({ seq, prev, hash: hashOf(salt, seq, prev) })
@@ -49,7 +49,7 @@ const hashAtOf =
 
 /** As a record is taken in: in its place, or as proof. @returns whether it was here already */
 const take = (member: Member, name: string, entry: Entry): 'stored' | 'replayed' | 'dropped' => {
-  const held = member.get(name) ?? { chain: [], others: new Map() }
+  const held: Held = member.get(name) ?? { chain: [], others: new Map() }
   member.set(name, held)
   const present = held.chain[entry.seq]
   if (present?.hash === entry.hash) return 'replayed'
