@@ -12,7 +12,8 @@ export type Image = { readonly file: Uint8Array; readonly log: Uint8Array }
 
 /** One device's disk: it outlives the device's lives. */
 export type Disk = {
-  open(): Drive
+  /** @param onDeath called at once when the life ends by its writing */
+  open(onDeath: () => void): Drive
   image(): Image
   /** What is on the disk is this from now on; nobody may have it open. */
   put(image: Image): void
@@ -23,6 +24,8 @@ export type Drive = {
   readonly database: Database
   /** After so many more steps of writing the device dies by it: between any two of them, or within one. */
   dieIn(points: number, death: Death): void
+  /** The device dies now. */
+  die(death: Death): void
   /** Whether anything was written since this was last asked. */
   stirred(): boolean
   readonly dead: Death | null
@@ -68,7 +71,7 @@ const createDisk = (freshPath: () => string, blank: string, lies: boolean): Disk
   return {
     image,
     put,
-    open: () => {
+    open: (onDeath) => {
       const inner = openDatabase(path)
       inner.prepare('PRAGMA wal_autocheckpoint = 0').get() // so that the log grows at its end alone
       durable = logSize()
@@ -78,6 +81,7 @@ const createDisk = (freshPath: () => string, blank: string, lies: boolean): Disk
           durable = logSize()
         },
         lies,
+        onDeath,
         (death) => {
           const left = death === 'power-cut' ? image() : null
           inner.close()
@@ -92,6 +96,7 @@ const createDrive = (
   inner: Database,
   flush: () => void,
   lies: boolean,
+  onDeath: () => void,
   release: (death: Death | null) => void,
 ): Drive => {
   let dead: Death | null = null
@@ -105,6 +110,7 @@ const createDrive = (
     stirred = true
     if (fuse === null || fuse.left-- > 0) return
     dead = fuse.death
+    onDeath()
     throw new Crash(`the device dies here (${dead})`)
   }
   const live = (): void => {
@@ -173,6 +179,9 @@ const createDrive = (
     database,
     dieIn: (points, death) => {
       fuse = { left: points, death }
+    },
+    die: (death) => {
+      dead ??= death
     },
     stirred: () => {
       const was = stirred

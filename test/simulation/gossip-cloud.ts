@@ -5,7 +5,9 @@ import type { Network, SimulatedConnection } from './network.ts'
 
 type Judge = (data: Uint8Array, from: PeerId) => Promise<GossipOpinion>
 
-/** gossipsub as the house knows it: every neighbour gets what is published, or not, and passes on what it finds good. */
+const PASSED_ON = 3 // neighbours; gossipsub has 6, and tells the others what it has
+
+/** gossipsub as the house knows it: all neighbours get what is published, or not, and pass on to some what they find good. */
 export type SimulatedGossip = Pick<Gossip, 'subscribe' | 'unsubscribe' | 'publish'> & {
   connect(connection: SimulatedConnection): void
   disconnect(connection: SimulatedConnection): void
@@ -15,6 +17,7 @@ export type SimulatedGossip = Pick<Gossip, 'subscribe' | 'unsubscribe' | 'publis
 
 export const createGossipCloud = (network: Network) => {
   const members = new WeakMap<object, (topic: string, data: Uint8Array, at: SimulatedConnection) => void>()
+  const knows = new WeakMap<object, ReadonlySet<string>>()
 
   return (owner: object, busy: (work: Promise<unknown>) => void): SimulatedGossip => {
     const neighbours = new Set<SimulatedConnection>()
@@ -23,9 +26,12 @@ export const createGossipCloud = (network: Network) => {
 
     const send = (connection: SimulatedConnection, topic: string, data: Uint8Array): void =>
       network.fling(connection, `gossip ${data.byteLength}`, (at) => members.get(at.host.owner)?.(topic, data, at))
-    const spread = (topic: string, data: Uint8Array, except: SimulatedConnection | null): void => {
-      seen.add(toHex(gossipIdOf(data)))
-      for (const connection of neighbours) if (connection !== except) send(connection, topic, data)
+    knows.set(owner, seen)
+    const spread = (topic: string, data: Uint8Array, atMost: number): void => {
+      const id = toHex(gossipIdOf(data))
+      seen.add(id)
+      const without = [...neighbours].filter(({ other }) => knows.get(other.host.owner)?.has(id) !== true)
+      for (const connection of without.slice(0, atMost)) send(connection, topic, data)
     }
     members.set(owner, (topic, data, at) => {
       const judge = topics.get(topic)
@@ -33,7 +39,7 @@ export const createGossipCloud = (network: Network) => {
       seen.add(toHex(gossipIdOf(data)))
       busy(
         judge(data, at.remotePeer.toString() as PeerId).then((opinion) => {
-          if (opinion === 'pass') spread(topic, data, at)
+          if (opinion === 'pass') spread(topic, data, PASSED_ON)
         }),
       )
     })
@@ -42,7 +48,7 @@ export const createGossipCloud = (network: Network) => {
       disconnect: (connection) => void neighbours.delete(connection),
       subscribe: (topic, judge) => void topics.set(topic, judge),
       unsubscribe: (topic) => void topics.delete(topic),
-      publish: async (topic, data) => spread(topic, data, null),
+      publish: async (topic, data) => spread(topic, data, Number.POSITIVE_INFINITY),
       whisper: send,
     }
   }

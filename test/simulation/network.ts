@@ -27,7 +27,6 @@ export type Host = {
 }
 
 export type Network = {
-  readonly weather: Weather
   join(host: Host): void
   /** The device is gone without a word. */
   leave(host: Host): void
@@ -113,7 +112,8 @@ type Wire = {
 const GIVE_UP_MS = 20_000
 const DIAL_MS = [50, 1_500] as const
 
-export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Weather): Network => {
+/** @param weather asked each time: it may change */
+export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: () => Weather): Network => {
   const hosts = new Map<PeerId, Host>()
   const wires = new Map<string, Wire>()
   const dialing = new Set<string>()
@@ -121,7 +121,7 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Wea
   let count = 0
 
   const reaches = (a: PeerId, b: PeerId): boolean => groupOf.get(a) === groupOf.get(b)
-  const latency = (): number => chance.between(...weather.latency)
+  const latency = (): number => chance.between(...weather().latency)
 
   const connect = (dialer: Host, listener: Host): void => {
     const name = nameOf(dialer.peer, listener.peer)
@@ -140,11 +140,13 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Wea
     let open = true
     let stalled = false
     let held: Parcel[] = []
-    const arrivals = new Map<SimulatedConnection, number>()
+    /** When the last parcel to each end was sent, and comes: what is sent at one moment comes together. */
+    const last = new Map<SimulatedConnection, { readonly sent: number; readonly at: number }>()
     const send = ({ to, what, arrive }: Parcel): void => {
       const now = scheduler.now()
-      const at = Math.max(arrivals.get(to) ?? 0, now + latency())
-      arrivals.set(to, at)
+      const before = last.get(to)
+      const at = before?.sent === now ? before.at : Math.max(before?.at ?? 0, now + latency())
+      last.set(to, { sent: now, at })
       scheduler.after(at - now, to.host.owner, what, () => {
         if (!open) return
         if (stalled) held.push({ to, what, arrive })
@@ -153,12 +155,12 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Wea
     }
     const wire: Wire = {
       ends: [] as never,
-      window: weather.window,
+      window: weather().window,
       get open() {
         return open
       },
       carryFrom: (end) => (_bytes, what, arrive) => {
-        if (!open) return
+        if (!open || !end.host.owner.alive) return
         const parcel = { to: end.other, what, arrive }
         if (stalled) held.push(parcel)
         else send(parcel)
@@ -198,7 +200,6 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Wea
   }
 
   return {
-    weather,
     join: (host) => {
       hosts.set(host.peer, host)
     },
@@ -221,14 +222,15 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: Wea
         for (const b of all.slice(index + 1)) {
           const wire = wires.get(nameOf(a.peer, b.peer))
           if (wire !== undefined) {
-            if (chance.odds(weather.breaks)) wire.cut(null)
+            if (chance.odds(weather().breaks)) wire.cut(null)
           } else if (reaches(a.peer, b.peer)) dial(...(chance.odds(0.5) ? ([a, b] as const) : ([b, a] as const)))
         }
       }
     },
     fling: (connection, what, arrive) => {
       const { wire, other } = connection
-      const copies = chance.odds(weather.loss) ? 0 : chance.odds(weather.duplication) ? 2 : 1
+      if (!connection.host.owner.alive) return
+      const copies = chance.odds(weather().loss) ? 0 : chance.odds(weather().duplication) ? 2 : 1
       for (let copy = 0; copy < copies; copy++) {
         scheduler.after(latency() * chance.between(1, 4), other.host.owner, what, () => {
           if (wire.open && reaches(connection.host.peer, other.host.peer)) arrive(other)

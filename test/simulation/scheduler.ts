@@ -79,7 +79,17 @@ export const createScheduler = (
         queue.drop()
         if (event.cancelled || !event.owner.alive) continue
         now = Math.max(now, event.at)
-        await as(event.owner, event.what, event.run)
+        await as(event.owner, event.what, () => {
+          event.run()
+          // What comes to one device at one moment is handled together.
+          for (let next = queue.first(); next?.owner === event.owner && next.at <= now; next = queue.first()) {
+            queue.drop()
+            if (next.cancelled || !next.owner.alive) continue
+            count++
+            trace(now, next.owner.name, next.what)
+            next.run()
+          }
+        })
         return true
       }
     },

@@ -59,12 +59,13 @@ export class SimulatedStream {
   resume(): void {
     if (this.readStatus !== 'paused') return
     this.readStatus = 'readable'
-    for (const bytes of this.#held.splice(0)) this.#give(bytes)
+    this.#giveHeld()
   }
 
   addEventListener(name: string, listener: Listener): void {
     const same = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, same.add(listener))
+    if (name === 'message' && this.readStatus === 'readable') this.#giveHeld()
   }
   removeEventListener(name: string, listener: Listener): void {
     this.#listeners.get(name)?.delete(listener)
@@ -81,7 +82,7 @@ export class SimulatedStream {
 
   arrive(bytes: Uint8Array): void {
     if (this.status !== 'open') return
-    if (this.readStatus === 'paused') {
+    if (this.readStatus === 'paused' || !this.#listeners.has('message')) {
       this.#held.push(bytes)
       this.readBufferLength += bytes.byteLength
     } else this.#give(bytes)
@@ -93,6 +94,9 @@ export class SimulatedStream {
     this.#closeIfDone()
   }
 
+  #giveHeld(): void {
+    for (const bytes of this.#held.splice(0)) this.#give(bytes)
+  }
   #give(bytes: Uint8Array): void {
     this.readBufferLength = Math.max(0, this.readBufferLength - bytes.byteLength)
     this.#tell('message', { data: bytes })

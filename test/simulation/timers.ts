@@ -28,19 +28,30 @@ export const stopwatch = (): number => real.performanceNow()
  * @param rest waits for what an owner does by itself. @returns whether it did anything
  */
 export const simulateTimers = (scheduler: () => Scheduler, rest: (owner: Owner) => Promise<boolean>): Timers => {
-  let pending = 0
+  /** What each owner has under way. */
+  const works = new WeakMap<Owner, { pending: number }>()
+  const nobody = { pending: 0 }
+  const workOf = (owner: Owner | null): { pending: number } => {
+    if (owner === null) return nobody
+    const work = works.get(owner) ?? { pending: 0 }
+    works.set(owner, work)
+    return work
+  }
   const turn = (): Promise<void> => new Promise((resolve) => real.setImmediate(resolve))
 
   const settle = async (): Promise<void> => {
     const owner = scheduler().current()
+    const work = workOf(owner)
     for (let restless = true; restless; ) {
       await turn()
-      restless = (owner !== null && (await rest(owner))) || pending > 0
+      // What the dead have begun never ends.
+      restless = owner?.alive === true && ((await rest(owner)) || work.pending > 0)
     }
   }
-  const busy = <T>(work: Promise<T>): Promise<T> => {
-    pending++
-    return work.finally(() => pending--)
+  const busy = <T>(thread: Promise<T>): Promise<T> => {
+    const work = workOf(scheduler().current())
+    work.pending++
+    return thread.finally(() => work.pending--)
   }
   const later = (run: () => void, ms: number, again: boolean): Handle | null => {
     const owner = scheduler().current()
@@ -66,18 +77,16 @@ export const simulateTimers = (scheduler: () => Scheduler, rest: (owner: Owner) 
       else real.clearTimeout(handle as NodeJS.Timeout)
     },
     setImmediate: (run: (...args: unknown[]) => void, ...args: unknown[]) => {
-      pending++
+      const work = workOf(scheduler().current())
+      work.pending++
       return real.setImmediate(() => {
-        pending--
+        work.pending--
         run(...args)
       })
     },
-    timeoutSignal: (ms: number): AbortSignal => {
-      const controller = new AbortController()
-      const abort = (): void => controller.abort(new DOMException('too late', 'TimeoutError'))
-      if (later(abort, ms, false) === null) return real.timeoutSignal.call(AbortSignal, ms)
-      return controller.signal
-    },
+    // Only the closing of a stream waits for one here, and a simulated stream closes at once.
+    timeoutSignal: (ms: number): AbortSignal =>
+      scheduler().current() === null ? real.timeoutSignal.call(AbortSignal, ms) : NEVER,
     performanceNow: (): number => (scheduler().current() === null ? real.performanceNow() : scheduler().now()),
   }
   put(fakes.setTimeout, fakes.setInterval, fakes.clear, fakes.setImmediate, fakes.timeoutSignal, fakes.performanceNow)
@@ -108,6 +117,7 @@ class Handle {
     return true
   }
 }
+const NEVER = new AbortController().signal
 const createHandle = (): Handle => new Handle()
 
 const put = (
