@@ -24,6 +24,7 @@ import {
 import { type FileReply, type FileRequest, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import { type HelloMessage, helloCodec } from '../../shared/wire/hello.ts'
 import { type KeysReply, type KeysRequest, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import { type ReceiptBody, receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { headerCodec, type RecordHeader, recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import { type RevocationMessage, revocationCodec } from '../../shared/wire/revocation.ts'
 import {
@@ -103,9 +104,15 @@ const FIELDS = {
     prekey: of<DeviceBody['prekey']>({ id: 1, suite: 1, publicKey: 1, created: 1 }),
     'sender-key': of<SenderKeyBody>({ epoch: 1, members: 1, commitment: 1, boxes: 1 }),
     box: of<Item<SenderKeyBody['boxes']>>({ to: 1, prekey: 1, box: 1 }),
+    receipt: of<ReceiptBody>({ held: 1, read: 1 }),
+    held: of<Item<ReceiptBody['held']>>({ device: 1, inc: 1, seq: 1, hash: 1 }),
+    read: of<Item<ReceiptBody['read']>>({ device: 1, inc: 1, seq: 1 }),
   },
   content: {
-    text: of<Of<MessageContent, 'text'>>({ kind: 1, text: 1 }),
+    text: of<Of<MessageContent, 'text'>>({ kind: 1, text: 1, reply: 1 }),
+    edit: of<Of<MessageContent, 'edit'>>({ kind: 1, of: 1, text: 1 }),
+    delete: of<Of<MessageContent, 'delete'>>({ kind: 1, of: 1 }),
+    reaction: of<Of<MessageContent, 'reaction'>>({ kind: 1, of: 1, emoji: 1, on: 1 }),
     file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
   } satisfies Tables<MessageContent['kind']>,
   sync: {
@@ -116,9 +123,9 @@ const FIELDS = {
     refused: of<Of<SyncReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'head'>,
   keys: {
-    want: of<KeysRequest>({ kind: 1, room: 1, records: 1 }),
+    want: of<KeysRequest>({ kind: 1, room: 1, records: 1, bare: 1 }),
     keys: of<Of<KeysReply, 'keys'>>({ kind: 1, keys: 1 }),
-    entry: of<Item<Of<KeysReply, 'keys'>['keys']>>({ record: 1, key: 1 }),
+    entry: of<Item<Of<KeysReply, 'keys'>['keys']>>({ record: 1, key: 1, body: 1 }),
     refused: of<Of<KeysReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<KeysRequest['kind'] | KeysReply['kind'] | 'entry'>,
   file: {
@@ -164,8 +171,12 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'record.header': headerCodec,
   'body.device': deviceBodyCodec,
   'body.sender-key': senderKeyBodyCodec,
+  'body.receipt': receiptBodyCodec,
   'content.text': messageContentCodec,
   'content.file': messageContentCodec,
+  'content.edit': messageContentCodec,
+  'content.delete': messageContentCodec,
+  'content.reaction': messageContentCodec,
   'sync.heads': syncRequestCodec,
   'sync.records': syncReplyCodec,
   'sync.done': syncReplyCodec,
