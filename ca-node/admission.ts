@@ -1,12 +1,12 @@
 import { type Refusal, refuse } from '../shared/errors.ts'
 import type { PeerId, UserName } from '../shared/ids.ts'
-import { DEVICES_PER_USER } from '../shared/limits.ts'
 import { writeAudit } from './audit.ts'
 import type { Issued } from './authority.ts'
 import type { Database, Transaction } from './database.ts'
 import { forget, isApproved, readMode } from './modes.ts'
 import { skeletonOf } from './names.ts'
 import { revoke } from './revocations.ts'
+import { readTerms } from './terms.ts'
 
 /** By which door somebody comes in; serials are lower-case hex. */
 export type Admission =
@@ -65,11 +65,13 @@ export const admit = async (transaction: Transaction, newcomer: Newcomer, now: n
   const userId = isNew ? await addUser(transaction, newcomer, now) : await idOf(transaction, user)
   if (admission.kind === 'token') await spend(transaction, admission.tokenHash, userId, now)
   if (admission.kind === 'register') await forget(transaction, user)
-  if (admission.kind === 'rekey') await revoke(transaction, { peerId: admission.peerId }, 'superseded', now)
-  const deviceId =
-    admission.kind === 'renew'
-      ? await touchDevice(transaction, newcomer)
-      : await addDevice(transaction, userId, newcomer, now)
+  const isKnown = admission.kind === 'renew' || (await hasJoined(transaction, newcomer.peerId))
+  if (admission.kind === 'rekey' && !isKnown) {
+    await revoke(transaction, { peerId: admission.peerId }, 'superseded', now)
+  }
+  const deviceId = isKnown
+    ? await touchDevice(transaction, newcomer)
+    : await addDevice(transaction, userId, newcomer, now)
   const { der, serial, notBefore, notAfter } = issued
   await transaction
     .insertInto('certificates')
@@ -84,12 +86,15 @@ export const admit = async (transaction: Transaction, newcomer: Newcomer, now: n
 const checkInvited = async (database: Reading, applicant: Applicant, tokenHash: Uint8Array, now: number) => {
   const invite = await database
     .selectFrom('invites')
-    .select(['expires_at', 'used_at'])
+    .select(['expires_at', 'used_at', 'for_name'])
     .where('token_hash', '=', tokenHash)
     .executeTakeFirst()
   if (invite === undefined) return refuse('token-wrong')
   if (invite.used_at !== null) return refuse('token-used')
   if (now >= invite.expires_at) return refuse('token-expired', `since ${new Date(invite.expires_at).toISOString()}`)
+  if (invite.for_name !== null && invite.for_name !== applicant.user) {
+    return refuse('token-for-another', `it is for ${invite.for_name}`)
+  }
   return (await checkName(database, applicant.user)) ?? (await checkNewDevice(database, applicant.peerId))
 }
 
@@ -112,10 +117,11 @@ const checkName = async (database: Reading, user: UserName): Promise<Refusal | n
   return found[0] === undefined ? null : refuse('name-lookalike', `${user}, like ${found[0].name}`)
 }
 
-const checkNewDevice = async (database: Reading, peerId: PeerId): Promise<Refusal | null> => {
-  const device = await database.selectFrom('devices').select('id').where('peer_id', '=', peerId).executeTakeFirst()
-  return device === undefined ? null : refuse('already-enrolled', peerId)
-}
+const checkNewDevice = async (database: Reading, peerId: PeerId): Promise<Refusal | null> =>
+  (await hasJoined(database, peerId)) ? refuse('already-enrolled', peerId) : null
+
+const hasJoined = async (database: Reading, peerId: PeerId): Promise<boolean> =>
+  (await database.selectFrom('devices').select('id').where('peer_id', '=', peerId).executeTakeFirst()) !== undefined
 
 const checkLogin = async (database: Reading, { user, peerId }: Applicant): Promise<Refusal | null> => {
   const account = await database
@@ -131,7 +137,8 @@ const checkLogin = async (database: Reading, { user, peerId }: Applicant): Promi
     .where('user_id', '=', account.id)
     .where('revoked_at', 'is', null)
     .execute()
-  if (devices.length >= DEVICES_PER_USER) return refuse('device-limit', `${user}: ${devices.length}`)
+  const terms = await readTerms(database)
+  if (devices.length >= terms.devices) return refuse('device-limit', `${user}: ${devices.length}`)
   return checkNewDevice(database, peerId)
 }
 
@@ -139,8 +146,42 @@ const checkRekey = async (
   database: Reading,
   { user, peerId }: Applicant,
   old: { readonly serial: string; readonly peerId: PeerId },
-): Promise<Refusal | null> =>
-  (await checkHolder(database, user, old.peerId, old.serial)) ?? (await checkNewDevice(database, peerId))
+): Promise<Refusal | null> => {
+  if (await hasSucceeded(database, user, peerId, old)) return null
+  return (await checkHolder(database, user, old.peerId, old.serial)) ?? (await checkNewDevice(database, peerId))
+}
+
+/**
+ * Whether the new key has taken the old one's place already: our answer to an earlier request was lost on the way, and
+ * the device, which has proven both keys again, gets another one. Else a crash would leave it without any good key.
+ */
+const hasSucceeded = async (
+  database: Reading,
+  user: UserName,
+  peerId: PeerId,
+  old: { readonly serial: string; readonly peerId: PeerId },
+): Promise<boolean> => {
+  const superseded = await database
+    .selectFrom('certificates')
+    .innerJoin('devices', 'devices.id', 'certificates.device_id')
+    .innerJoin('revocations', 'revocations.serial', 'certificates.serial')
+    .select('devices.id')
+    .where('certificates.serial', '=', old.serial)
+    .where('devices.peer_id', '=', old.peerId)
+    .where('revocations.reason', '=', 'superseded')
+    .executeTakeFirst()
+  if (superseded === undefined) return false
+  const successor = await database
+    .selectFrom('devices')
+    .innerJoin('users', 'users.id', 'devices.user_id')
+    .select('devices.id')
+    .where('devices.peer_id', '=', peerId)
+    .where('devices.revoked_at', 'is', null)
+    .where('users.name', '=', user)
+    .where('users.disabled_at', 'is', null)
+    .executeTakeFirst()
+  return successor !== undefined
+}
 
 /** The device got that certificate from us, and neither it nor its user is out. */
 const checkHolder = async (database: Reading, user: UserName, peerId: PeerId, serial: string) => {

@@ -12,11 +12,13 @@ export type AuditEvent =
   | 'enrolled'
   | 'invited'
   | 'mode'
+  | 'moved'
   | 'password'
   | 'refused'
   | 'restored'
   | 'revoked'
   | 'served'
+  | 'terms'
 
 /** A row of the audit. */
 export type Audited = {
@@ -38,11 +40,10 @@ export type AuditVerdict =
 
 /** Adds a row, in the caller's transaction: what it tells of and the telling stand or fall together. */
 export const writeAudit = async (transaction: Transaction, row: Audited): Promise<{ id: number; hash: string }> => {
-  const last = await transaction.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(1).executeTakeFirst()
-  // Rows of a database that is older than the chain have no hash: the first link covers them all.
-  const previous = last === undefined ? START : last.hash !== '' ? last.hash : await foldAll(transaction)
+  const query = transaction.selectFrom('audit').select(['id', 'hash']).orderBy('id', 'desc')
+  const last = await query.limit(1).executeTakeFirst()
   const id = (last?.id ?? 0) + 1
-  const hash = link(previous, { ...row, id })
+  const hash = link(last?.hash ?? START, { ...row, id })
   await transaction
     .insertInto('audit')
     .values({ ...row, id, hash })
@@ -60,18 +61,26 @@ export const lastAudit = async (database: Reading, count: number): Promise<Chain
   return rows.reverse()
 }
 
+/** The newest row of that event and subject. */
+export const findAudit = async (
+  database: Reading,
+  event: AuditEvent,
+  subject: string,
+): Promise<{ id: number; hash: string } | null> => {
+  const query = database.selectFrom('audit').select(['id', 'hash']).where('event', '=', event)
+  return (await query.where('subject', '=', subject).orderBy('id', 'desc').limit(1).executeTakeFirst()) ?? null
+}
+
 /** Follows the chain from its start, and compares it with the mark outside the database. */
 export const verifyAudit = async (database: Reading, mark: Mark): Promise<AuditVerdict> => {
   let hash = START
   let last = 0
-  let chained = false
   for (let rows = await readAudit(database, 0, PAGE); rows.length > 0; rows = await readAudit(database, last, PAGE)) {
     for (const row of rows) {
       if (row.id !== last + 1) return { kind: 'broken', row: last + 1, why: 'it is missing' }
       hash = link(hash, row)
       last = row.id
-      chained ||= row.hash !== ''
-      if (chained && row.hash !== hash) return { kind: 'broken', row: row.id, why: 'it, or one before it, was changed' }
+      if (row.hash !== hash) return { kind: 'broken', row: row.id, why: 'it, or one before it, was changed' }
       const marked = mark.audit?.id === row.id
       if (marked && mark.audit.hash !== hash) {
         return { kind: 'broken', row: row.id, why: 'it is not what it was when the last list was made' }
@@ -90,15 +99,3 @@ const PAGE = 1_000
 /** SHA-256, hex, over the JSON of the hash before and the row. */
 const link = (previous: string, { id, time, event, subject, detail }: Omit<ChainedRow, 'hash'>): string =>
   toHex(sha256(new TextEncoder().encode(JSON.stringify([previous, id, time, event, subject, detail]))))
-
-const foldAll = async (database: Reading): Promise<string> => {
-  let hash = START
-  let last = 0
-  for (let rows = await readAudit(database, 0, PAGE); rows.length > 0; rows = await readAudit(database, last, PAGE)) {
-    for (const row of rows) {
-      hash = link(hash, row)
-      last = row.id
-    }
-  }
-  return hash
-}

@@ -24,8 +24,9 @@ export type Authority = {
    * A certificate that binds the user's name to the key; blocks for one signature of the root's key (6 ms).
    * @param spki SubjectPublicKeyInfo, DER
    * @param now milliseconds since the Unix epoch
+   * @param lifetimeMs milliseconds that it is good for
    */
-  issue(user: UserName, spki: Uint8Array, now: number): Issued
+  issue(user: UserName, spki: Uint8Array, now: number, lifetimeMs: number): Issued
   /** The next revocation list. */
   readonly list: CrlSigner
 }
@@ -33,8 +34,8 @@ export type Authority = {
 export const createAuthority = ({ anchor, rootKey }: CaKeys, random: Random): Authority => {
   const issuer = { certificate: anchor.certificate, key: rootKey }
   return {
-    issue: (user, spki, now) => {
-      const der = issueDevice({ issuer, network: anchor.network, user, spki, now, random })
+    issue: (user, spki, now, lifetimeMs) => {
+      const der = issueDevice({ issuer, network: anchor.network, user, spki, now, lifetimeMs, random })
       // Through the door that every peer will hold it to: what would not pass there does not leave here.
       const { serial, notBefore, notAfter } = orThrow(verifyDevice(der, { anchor, now, remoteSpki: spki }))
       return { der, serial, notBefore, notAfter }

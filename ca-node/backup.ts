@@ -5,13 +5,15 @@ import { bytes, codec, count } from '../shared/codec.ts'
 import { isRefusal, type Refusal, refuse } from '../shared/errors.ts'
 import { BACKUP_MAX_BYTES, SCRYPT_BLOCK, SCRYPT_COST, SCRYPT_LANES, SCRYPT_MAX_MEMORY_BYTES } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
+import { type AllRows, allRowsShape } from './database-rows.ts'
 
 /** All of a CA, in one piece. */
 export type Backup = {
   /** The files of its key folder by name; the private ones are sealed by themselves, too. */
   readonly keys: Readonly<Record<string, Uint8Array>>
-  /** The database, as SQLite keeps it. */
-  readonly database: Uint8Array
+  /** The version of the tables, and all their rows: they can be put back into either kind of database. */
+  readonly schema: number
+  readonly rows: AllRows
   /** The number of the newest CRL when it was made. */
   readonly crlNumber: number
   /** Milliseconds since the Unix epoch. */
@@ -21,7 +23,8 @@ export type Backup = {
 const backupCodec = codec<Backup>(
   z.strictObject({
     keys: z.record(z.string().regex(/^[a-z-]{1,32}\.(pem|key)$/), bytes({ max: 64 * 1024 })),
-    database: bytes({ max: BACKUP_MAX_BYTES }),
+    schema: count(),
+    rows: allRowsShape,
     crlNumber: count(),
     madeAt: count(),
   }),

@@ -10,12 +10,14 @@ import { revocationProtocol } from '../shared/wire/revocation.ts'
 import { createAuthority } from './authority.ts'
 import { openStore } from './beside.ts'
 import { createChallenges } from './challenge.ts'
+import { type Place, remember } from './database-place.ts'
 import { type Log, serveEnrolment } from './enrolment-handler.ts'
 import { createTally, type Health, startHealth, type Vitals } from './health.ts'
-import { createInvites, reachable } from './invites.ts'
+import { createInvites, type InviteOrder, reachable } from './invites.ts'
 import { type Mode, setMode } from './modes.ts'
 import { countAll } from './overview.ts'
 import { createPasswords } from './passwords.ts'
+import { startPresence } from './presence.ts'
 import { startPublisher } from './publisher.ts'
 import type { ListedUser } from './registry.ts'
 import type { Reason, RevokedDevices, SignedCrl, Target } from './revocations.ts'
@@ -30,7 +32,7 @@ export type Ca = AsyncDisposable & {
   readonly peerId: PeerId
   /** Multiaddrs that a newcomer can use, without PeerId. */
   readonly addresses: readonly string[]
-  invite(order: { readonly count: number; readonly lifetimeMs: number }): Promise<Invite[]>
+  invite(order: Omit<InviteOrder, 'now'>): Promise<Invite[]>
   users(): Promise<ListedUser[]>
   /** Where `/health` and `/metrics` are, when they were asked for. */
   readonly healthPort: number | null
@@ -46,6 +48,8 @@ export type CaParts = {
   readonly home: string
   readonly passphrase: string
   readonly listen: readonly string[]
+  /** Where its database is; without it the file in the home. */
+  readonly place?: Place
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -66,11 +70,13 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
     parts.log(event, facts)
   }
   const keys = await openCaKeys(home, parts.passphrase, clock.now())
-  const store = await openStore(home)
+  const { network } = keys.anchor
+  const store = await openStore(home, parts.place === undefined ? undefined : { place: parts.place, network })
   const { registry, revocations, attempts } = store
   const authority = createAuthority(keys, random)
   await using undo = new AsyncDisposableStack() // what a start that fails leaves behind
   undo.defer(store.close)
+  if (parts.place?.kind === 'server') await remember(home, parts.place.address)
   if (parts.mode !== undefined) await setMode(store.database, parts.mode, clock.now())
   const publisher = await startPublisher({ revocations, sign: authority.list, clock, log })
   undo.defer(publisher.stop)
@@ -106,11 +112,13 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   )
   const lists = serveLists({ publisher, isDevice: registry.isDevice, log })
   await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
-  await registry.setAddresses(node.addresses())
+  const presence = await startPresence({ registry, process: store.process, addresses: node.addresses, clock, log })
+  undo.defer(presence.stop)
   await registry.audit({ time: clock.now(), event: 'served', subject: keys.ca.peerId, detail: '' })
 
   const stop = async (): Promise<void> => {
     silence.stop()
+    await presence.stop()
     await health?.stop()
     await node.stop()
     await Promise.allSettled(talks) // one that is being written down is written whole

@@ -1,9 +1,11 @@
 import { closeSync, openSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import { backup, DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import {
   CompiledQuery,
+  type DatabaseConnection,
   type Dialect,
   Kysely,
   type Transaction as KyselyTransaction,
@@ -12,9 +14,12 @@ import {
   SqliteDriver,
   SqliteIntrospector,
   SqliteQueryCompiler,
+  type TransactionSettings,
 } from 'kysely'
 import { fault, LanyardError } from '../shared/errors.ts'
-import { MIGRATIONS, type Schema } from './schema.ts'
+import { syncFolder } from '../shared/folder.ts'
+import type { Schema } from './schema.ts'
+import { MIGRATIONS } from './schema-sqlite.ts'
 
 export type Database = Kysely<Schema>
 export type Transaction = KyselyTransaction<Schema>
@@ -32,14 +37,31 @@ const BUSY_TIMEOUT_MS = 100 // of SQLite itself, which holds up the event loop: 
 export const openDatabase = (path: string): Database => {
   try {
     closeSync(openSync(path, 'a', 0o600)) // SQLite would make it readable to all; its other files take the rights of this
-    const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-    // FULL: a certificate that has left the house is on the disk, whatever happens to the power.
-    sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    migrate(sqlite)
-    return new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+    return open(path, (sqlite) => {
+      // FULL: a certificate that has left the house is on the disk, whatever happens to the power.
+      sqlite.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+      migrate(sqlite)
+    })
   } catch (cause) {
     throw storageFault(cause, path)
   }
+}
+
+const open = (path: string, prepare: (sqlite: DatabaseSync) => void): Database => {
+  const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
+  try {
+    prepare(sqlite)
+  } catch (error) {
+    sqlite.close() // or its lock stays until it is swept up
+    throw error
+  }
+  const database = new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+  const destroy = database.destroy.bind(database)
+  database.destroy = async () => {
+    await destroy()
+    if (sqlite.isOpen) sqlite.close() // kysely closes only what it was asked something on
+  }
+  return database
 }
 
 /** In words of its own: a full disk and a lock are the two that an operator can do something about. */
@@ -49,29 +71,50 @@ const storageFault = (cause: unknown, path: string): LanyardError => {
   return fault(isFull(cause) ? 'disk-full' : 'storage-failed', path, cause)
 }
 
-/** A whole copy of the database, while others may write to it. @throws LanyardError `storage-failed` */
-export const copyDatabase = async (path: string): Promise<Uint8Array> => {
-  const copy = `${path}.copy`
+/**
+ * The database as it is, with nobody else in it until it is closed: to be read whole, and left as it was.
+ * @throws LanyardError `profile-in-use`, `storage-failed`
+ */
+export const openAlone = (path: string): Database => {
   try {
-    const sqlite = new DatabaseSync(path, { readOnly: true })
-    try {
-      await backup(sqlite, copy)
-    } finally {
-      sqlite.close()
-    }
-    return await readFile(copy)
+    return open(path, (sqlite) => {
+      // Before the first look at a write-ahead log: then the lock is taken at that look, and kept.
+      sqlite.exec('PRAGMA locking_mode = EXCLUSIVE')
+      const isNewest = versionOf(sqlite) === MIGRATIONS.length
+      if (!isNewest) throw fault('storage-failed', 'it is of another version: start the CA once, and stop it')
+    })
   } catch (cause) {
-    throw fault('storage-failed', path, cause)
-  } finally {
-    await rm(copy, { force: true })
+    throw isBusy(cause) ? fault('profile-in-use', path, cause) : storageFault(cause, path)
   }
+}
+
+/**
+ * A new database in the place of the one that is there, if any: a crash leaves the old one or the new one.
+ * @throws LanyardError `profile-in-use`, `storage-failed`
+ */
+export const replaceDatabase = async (
+  path: string,
+  fill: (transaction: Transaction) => Promise<void>,
+): Promise<void> => {
+  const draft = `${path}.draft`
+  for (const rest of ['', '-wal', '-shm']) await rm(draft + rest, { force: true })
+  const database = openDatabase(draft)
+  try {
+    await database.transaction().execute(fill)
+  } finally {
+    await database.destroy()
+  }
+  await shutDatabase(draft)
+  await shutDatabase(path)
+  await rename(draft, path)
+  await syncFolder(dirname(path))
 }
 
 /**
  * Makes sure that nobody has the database open, and that all of it is in its one file, which may then be replaced.
  * @throws LanyardError `profile-in-use`
  */
-export const shutDatabase = async (path: string): Promise<void> => {
+const shutDatabase = async (path: string): Promise<void> => {
   try {
     const sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     try {
@@ -89,7 +132,7 @@ export const shutDatabase = async (path: string): Promise<void> => {
 const migrate = (sqlite: DatabaseSync): void => {
   sqlite.exec('BEGIN IMMEDIATE')
   try {
-    const version = Number(sqlite.prepare('PRAGMA user_version').get()?.user_version)
+    const version = versionOf(sqlite)
     if (version > MIGRATIONS.length) throw fault('storage-failed', 'the database is from a newer lanyard')
     for (const script of MIGRATIONS.slice(version)) sqlite.exec(script)
     sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
@@ -100,12 +143,16 @@ const migrate = (sqlite: DatabaseSync): void => {
   }
 }
 
+const versionOf = (sqlite: DatabaseSync): number => Number(sqlite.prepare('PRAGMA user_version').get()?.user_version)
+
 /**
  * A transaction takes the write lock at its start: one that read first could not wait for another process's write. It
- * waits for the lock without holding up the event loop, as SQLite's own waiting would.
+ * waits for the lock without holding up the event loop, as SQLite's own waiting would. One that only
+ * reads takes none, and sees the database as it was at its first look.
  */
 class ImmediateDriver extends SqliteDriver {
-  override beginTransaction: SqliteDriver['beginTransaction'] = async (connection) => {
+  override beginTransaction = async (connection: DatabaseConnection, settings?: TransactionSettings) => {
+    if (settings?.accessMode === 'read only') return void (await connection.executeQuery(CompiledQuery.raw('begin')))
     const deadline = performance.now() + LOCK_TIMEOUT_MS
     for (;;) {
       try {

@@ -20,6 +20,7 @@ import type { Attempts } from './attempts.ts'
 import type { Authority } from './authority.ts'
 import type { Challenges } from './challenge.ts'
 import { type Answer, type Candidate, decide, GREETING, patience, type Stage } from './enrolment.ts'
+import { changePassword } from './password-change.ts'
 import type { Passwords } from './passwords.ts'
 import { type Application, assess, type Caller } from './policy.ts'
 import type { Publisher } from './publisher.ts'
@@ -33,7 +34,10 @@ export type EnrolmentParts = {
   readonly identity: { readonly root: Uint8Array; readonly ca: Uint8Array; readonly peerId: PeerId }
   /** The root that every certificate here is held against. */
   readonly anchor: TrustAnchor
-  readonly registry: Pick<Registry, 'askApproval' | 'audit' | 'check' | 'directory' | 'enrol' | 'passwordHash'>
+  readonly registry: Pick<
+    Registry,
+    'askApproval' | 'audit' | 'changePassword' | 'check' | 'directory' | 'enrol' | 'passwordHash' | 'terms'
+  >
   readonly authority: Authority
   readonly publisher: Pick<Publisher, 'latest' | 'refresh'>
   readonly passwords: Passwords
@@ -89,6 +93,12 @@ const turn = async (
       await line.send(challenge)
       return { kind: 'challenged', candidate }
     }
+    case 'change': {
+      const refused = await changePassword(parts, move.change, caller)
+      if (refused !== null) return await noteRefusal(parts, caller, move.change.user, refused)
+      await line.send({ kind: 'changed' })
+      return { kind: 'changed' }
+    }
     case 'redeem': {
       const issued = await redeem(parts, move.answer, move.candidate, caller)
       if (isRefusal(issued)) return await noteRefusal(parts, caller, move.candidate?.user ?? '', issued)
@@ -110,10 +120,11 @@ const consider = async (
   request: EnrolmentRequest,
   caller: Caller,
 ): Promise<Candidate | Refusal> => {
-  const { attempts, anchor, clock } = parts
+  const { attempts, anchor, clock, registry } = parts
   const barred = await attempts.begin(caller.peerId, clock.now())
   if (barred !== null) return barred
-  const application = assess(request, caller, { anchor, now: clock.now() })
+  const { keyBits } = await registry.terms()
+  const application = assess(request, caller, { anchor, now: clock.now(), keyBits })
   if (isRefusal(application)) return application
   const { password, passwordUse, ...rest } = application
   switch (passwordUse) {
@@ -126,7 +137,7 @@ const consider = async (
       return refused ?? { ...rest, passwordHash: null }
     }
     case 'none': {
-      const refused = await parts.registry.check(application, clock.now())
+      const refused = await registry.check(application, clock.now())
       return refused ?? { ...rest, passwordHash: null }
     }
   }
@@ -149,7 +160,11 @@ const considerNew = async (
   const { admission, user } = application
   const refused = await registry.check(application, clock.now())
   if (refused !== null) {
-    const tooOften = UNINVITED.has(refused.code) ? await attempts.uninvited(user, clock.now()) : null
+    const tooOften = UNINVITED.has(refused.code)
+      ? await attempts.uninvited(user, clock.now())
+      : refused.code === 'token-for-another' && admission.kind === 'token'
+        ? await attempts.invited(admission.tokenHash, clock.now()) // who guesses for whom it is guesses slowly
+        : null
     if (tooOften !== null || refused.code !== 'approval-pending') return tooOften ?? refused
     return (await registry.askApproval(application, clock.now())) ?? refused
   }
@@ -203,7 +218,8 @@ const redeem = async (
   const refused = challenges.redeem({ id: answer.id, nonce: answer.nonce, peer: caller.peerId, now })
   if (refused !== null) return refused
   if (candidate === null) return refuse('wrong-order', 'the answer came on another stream than its challenge')
-  const issued = authority.issue(candidate.user, candidate.spki, now)
+  const { lifetimeMs } = await registry.terms()
+  const issued = authority.issue(candidate.user, candidate.spki, now, lifetimeMs)
   const lost = await registry.enrol({ ...candidate, issued }, now)
   if (lost !== null) return lost // the certificate was never sent: it ends here
   log('enrolled', {

@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal, refuse, refusedThere } from '../shared/errors.ts'
 import { CHALLENGE_LIFETIME_MS, HELLO_TIMEOUT_MS, REPLY_TIMEOUT_MS } from '../shared/limits.ts'
-import type { EnrolmentRequest, NewcomerMessage } from '../shared/wire/enrolment.ts'
+import type { EnrolmentRequest, NewcomerMessage, PasswordChange } from '../shared/wire/enrolment.ts'
 import type { Application } from './policy.ts'
 
 /** An application that was good when it was looked at; its password is hashed and forgotten. */
@@ -15,6 +15,8 @@ export type Stage =
   | { readonly kind: 'identified' }
   | { readonly kind: 'challenged'; readonly candidate: Candidate }
   | { readonly kind: 'issued' }
+  /** A user has another password. */
+  | { readonly kind: 'changed' }
 
 export type Answer = Extract<NewcomerMessage, { kind: 'answer' }>
 
@@ -22,6 +24,7 @@ export type Answer = Extract<NewcomerMessage, { kind: 'answer' }>
 export type Move =
   | { readonly kind: 'identify' }
   | { readonly kind: 'consider'; readonly request: EnrolmentRequest }
+  | { readonly kind: 'change'; readonly change: PasswordChange }
   /** `candidate` is null when this stream has no challenge open: then the answer can only be refused. */
   | { readonly kind: 'redeem'; readonly answer: Answer; readonly candidate: Candidate | null }
   | { readonly kind: 'refuse'; readonly refusal: Refusal }
@@ -38,6 +41,8 @@ export const decide = (stage: Stage, heard: NewcomerMessage | Refusal): Move => 
       return stage.kind === 'greeting' ? { kind: 'identify' } : outOfOrder(stage, heard.kind)
     case 'request':
       return stage.kind === 'identified' ? { kind: 'consider', request: heard } : outOfOrder(stage, heard.kind)
+    case 'password':
+      return stage.kind === 'identified' ? { kind: 'change', change: heard } : outOfOrder(stage, heard.kind)
     case 'answer':
       // The book of challenges has the better word for one that comes twice, or that nobody asked for.
       return { kind: 'redeem', answer: heard, candidate: stage.kind === 'challenged' ? stage.candidate : null }
@@ -51,6 +56,7 @@ export const patience = (stage: Stage, silenceMs: number = HELLO_TIMEOUT_MS): nu
   switch (stage.kind) {
     case 'greeting':
     case 'issued':
+    case 'changed':
       return silenceMs
     case 'identified':
       return REPLY_TIMEOUT_MS
@@ -60,7 +66,7 @@ export const patience = (stage: Stage, silenceMs: number = HELLO_TIMEOUT_MS): nu
 }
 
 const decideOnFailure = (stage: Stage, failure: Refusal): Move => {
-  if (stage.kind === 'issued') return { kind: 'leave', refusal: null }
+  if (stage.kind === 'issued' || stage.kind === 'changed') return { kind: 'leave', refusal: null }
   if (failure.code === 'stream-closed') return { kind: 'leave', refusal: failure }
   if (failure.code !== 'too-late') return { kind: 'refuse', refusal: failure }
   if (stage.kind === 'greeting') return { kind: 'refuse', refusal: refuse('silent') }

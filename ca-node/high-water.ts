@@ -15,7 +15,7 @@ export type Mark = {
 /** The mark, in a file beside the database: a backup of the one is no backup of the other. */
 export type HighWater = {
   read(): Promise<Mark>
-  /** Written through to the disk; a lower CRL number changes nothing. */
+  /** Written through to the disk; a lower CRL number changes nothing, and the same one the audit row alone. */
   raise(mark: Mark): Promise<void>
 }
 
@@ -43,7 +43,9 @@ export const createHighWater = (home: string): HighWater => {
   return {
     read,
     raise: async (mark) => {
-      if (mark.crlNumber <= (await read()).crlNumber) return
+      const before = await read()
+      if (mark.crlNumber < before.crlNumber) return
+      if (mark.crlNumber === before.crlNumber && mark.audit?.id === before.audit?.id) return
       await replaceFile(path, `${JSON.stringify(mark)}\n`)
     },
   }

@@ -1,8 +1,9 @@
-import { fault, orThrow } from '../shared/errors.ts'
-import { sha256 } from '../shared/ids.ts'
+import { fault, LanyardError, orThrow } from '../shared/errors.ts'
+import { sha256, type UserName } from '../shared/ids.ts'
 import { formatInvite, type Invite, parseInvite } from '../shared/invite.ts'
 import { ADDRESSES_MAX, INVITE_TOKEN_BYTES, INVITES_AT_ONCE } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
+import { checkReserved } from './names.ts'
 import type { Registry } from './registry.ts'
 import type { CaIdentity } from './root-key.ts'
 
@@ -12,21 +13,29 @@ export type InviteOrder = {
   readonly lifetimeMs: number
   /** Milliseconds since the Unix epoch. */
   readonly now: number
+  /** The only user name that it lets in; without one, any. */
+  readonly forName?: UserName
 }
 
 /**
  * New invites to wherever the CA listened when it last served. Only the hashes of their tokens are kept.
- * @throws LanyardError `input-invalid`, or `not-served` when the CA has never listened anywhere
+ * @throws LanyardError `input-invalid`, `name-reserved`, `name-taken`, or `not-served` when the CA has never listened anywhere
  */
 export const createInvites = async (
   parts: { readonly identity: CaIdentity; readonly registry: Registry; readonly random: Random },
-  { count, lifetimeMs, now }: InviteOrder,
+  { count, lifetimeMs, now, forName }: InviteOrder,
 ): Promise<Invite[]> => {
   const { identity, registry, random } = parts
   if (!Number.isInteger(count) || count < 1 || count > INVITES_AT_ONCE) {
     throw fault('input-invalid', `a count from 1 to ${INVITES_AT_ONCE}`)
   }
   if (!(lifetimeMs > 0)) throw fault('input-invalid', 'a time to live above 0')
+  if (forName !== undefined) {
+    if (count !== 1) throw fault('input-invalid', 'a name takes one invite')
+    const reserved = checkReserved(forName)
+    if (reserved !== null) throw new LanyardError(reserved)
+    if ((await registry.passwordHash(forName)) !== null) throw fault('name-taken', forName)
+  }
   const addresses = reachable(await registry.addresses())
   if (addresses.length === 0) throw fault('not-served')
   const invites = Array.from({ length: count }, () => ({
@@ -43,6 +52,7 @@ export const createInvites = async (
     invites.map((invite) => sha256(invite.token)),
     now + lifetimeMs,
     now,
+    forName ?? null,
   )
   return invites
 }

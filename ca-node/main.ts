@@ -2,16 +2,18 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { fault, nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
-import { HOUR_MS, INVITE_LIFETIME_MS } from '../shared/limits.ts'
+import { DEVICE_KEY_BITS, HOUR_MS, INVITE_LIFETIME_MS } from '../shared/limits.ts'
 import { approve, showPending } from './commands/approve.ts'
 import { checkAudit, showAudit } from './commands/audit.ts'
 import { backup, restore } from './commands/backup.ts'
 import type { Options } from './commands/command.ts'
 import { type InviteOptions, invite } from './commands/invite.ts'
+import { type MoveOptions, move } from './commands/move.ts'
 import { setPassword, showDevices, showUsers } from './commands/people.ts'
 import { disable, enable, revoke } from './commands/revoke.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
+import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
 import { REASONS } from './revocations.ts'
 
@@ -28,6 +30,10 @@ const listed = (value: string, before: readonly string[] = []): readonly string[
 const program = new Command('lanyard-ca')
   .description('The CA node of a Lanyard network: it enrols devices, and may then be switched off for days.')
   .option('--home <folder>', 'where the CA keeps its keys and its database', DEFAULT_HOME)
+  .option(
+    '--database <url>',
+    'postgres://…, where a file is not enough; else LANYARD_CA_DATABASE; the home remembers it',
+  )
   .option('--listen <multiaddr>', `where newcomers reach it; may come again (default: ${DEFAULT_LISTEN})`, listed)
   .option('--network <name>', `name of a new network (default: "${DEFAULT_NETWORK}")`)
   .option('--health <port>', 'serve /health and /metrics on that port of 127.0.0.1')
@@ -60,6 +66,11 @@ program
 plain<InviteOptions>('invite', 'make invites, beside a CA that serves or without one', invite)
   .option('--count <n>', 'how many', '1')
   .option('--ttl <hours>', 'how long each is good for', String(INVITE_LIFETIME_MS / HOUR_MS))
+  .option('--for <name>', 'the only user name that it lets in')
+plain<TermsOptions>('terms', 'show or set on what terms certificates are given', showOrSetTerms)
+  .option('--lifetime <time>', 'how long a certificate is good for: 1h to 90d')
+  .option('--key-bits <bits>', `the shortest key: ${DEVICE_KEY_BITS.join(', ')}`)
+  .option('--devices <n>', 'how many devices a user may have')
 plain('status', 'how it stands: members, invites, the revocation list', showStatus)
 plain('users', 'list who has joined', showUsers)
 plain('devices', 'list every device and its certificate', showDevices)
@@ -84,6 +95,10 @@ about('backup <file>', 'all of the CA in one file, sealed by its passphrase', ba
 about<Parameters<typeof restore>[1]>('restore <file>', 'put a backup into this home', restore)
   .option('--crl <file>', 'the newest revocation list that a peer has, PEM or DER')
   .option('--yes', 'do not ask')
+plain<MoveOptions>('move', 'take the database to a PostgreSQL server', move).option(
+  '--to <url>',
+  'postgres://…, an empty database; else LANYARD_CA_DATABASE',
+)
 const audit = plain<Parameters<typeof showAudit>[0]>('audit', 'show what was done and refused', showAudit)
   .option('--lines <n>', 'how many of the newest rows', '50')
   .option('--follow', 'go on with those that come')

@@ -10,6 +10,8 @@ export type ListedInvite = {
   readonly createdAt: number
   readonly expires: number
   readonly usedBy: string | null
+  /** The only user name that it lets in; null for any. */
+  readonly forName: string | null
 }
 
 export type Counts = {
@@ -34,16 +36,18 @@ export const listInvites = async (database: Database, now: number): Promise<List
       'invites.created_at as createdAt',
       'expires_at as expires',
       'used_at',
+      'for_name as forName',
       'users.name as usedBy',
     ])
     .orderBy('invites.created_at', 'desc')
     .execute()
-  return rows.map(({ token_hash, createdAt, expires, used_at, usedBy }) => ({
+  return rows.map(({ token_hash, createdAt, expires, used_at, usedBy, forName }) => ({
     id: Buffer.from(token_hash).toString('hex').slice(0, 8),
     state: used_at !== null ? 'used' : now >= expires ? 'expired' : 'open',
     createdAt,
     expires,
     usedBy,
+    forName,
   }))
 }
 

@@ -28,24 +28,30 @@ export type Application = Applicant & {
   readonly csrHash: Uint8Array
 }
 
-/** What a certificate that is shown is held against. `now` is milliseconds since the Unix epoch. */
-export type Ground = { readonly anchor: TrustAnchor; readonly now: number }
+/** What a request is held against. */
+export type Ground = {
+  readonly anchor: TrustAnchor
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number
+  /** The shortest key that gets a certificate, bits. */
+  readonly keyBits: number
+}
 
 /** The request's own signature, its key, its names, its door, the password: the application, or the first broken rule. */
 export const assess = (request: EnrolmentRequest, caller: Caller, ground: Ground): Application | Refusal => {
   const csr = readRequest(request.csr)
   if (isRefusal(csr)) return csr
   if (Buffer.compare(csr.spki, caller.spki) !== 0) return refuse('request-wrong-key')
+  const bits = csr.publicKey.asymmetricKeyDetails?.modulusLength ?? 0
+  if (bits < ground.keyBits) return refuse('key-too-weak', `${bits} bits, at least ${ground.keyBits}`)
   const user = userNameOf(request.user)
   if (isRefusal(user)) return user
   if (csr.user !== user) return refuse('request-malformed', 'it names another user than the message around it')
   const door = assessDoor(request, caller, ground)
   if (isRefusal(door)) return door
-  const refused = door.passwordUse === 'set' ? (checkReserved(user) ?? assessNew(request.password)) : null
+  const isNew = door.passwordUse === 'set'
+  const refused = (isNew ? checkReserved(user) : null) ?? assessPassword(request.password, isNew ? 'new' : 'known')
   if (refused !== null) return refused
-  if (Buffer.byteLength(request.password) > PASSWORD_MAX_BYTES) {
-    return refuse('input-invalid', 'the password is too long')
-  }
   return {
     user,
     peerId: caller.peerId,
@@ -99,5 +105,8 @@ const readHeld = (
   return held.user === user ? held : refuse('request-malformed', `the certificate is for ${held.user}`)
 }
 
-const assessNew = (password: string): Refusal | null =>
-  [...password].length < PASSWORD_MIN ? refuse('password-too-short') : null
+/** Null, or what is wrong with a password before it is hashed or compared. A known one may be from before today's rules. */
+export const assessPassword = (password: string, kind: 'new' | 'known'): Refusal | null => {
+  if (kind === 'new' && [...password].length < PASSWORD_MIN) return refuse('password-too-short')
+  return Buffer.byteLength(password) > PASSWORD_MAX_BYTES ? refuse('input-invalid', 'the password is too long') : null
+}

@@ -1,10 +1,10 @@
 import type { Clock } from '../shared/clock.ts'
-import { refusalOf } from '../shared/errors.ts'
+import { type Code, refusalOf } from '../shared/errors.ts'
 import { CRL_CHECK_MS, REVOCATION_POLL_MS } from '../shared/limits.ts'
 import { type CrlSigner, checkClock, type Revocations, type SignedCrl } from './revocations.ts'
 
 export type PublisherParts = {
-  readonly revocations: Pick<Revocations, 'due' | 'latest' | 'publish' | 'unsigned'>
+  readonly revocations: Pick<Revocations, 'due' | 'latest' | 'latestNumber' | 'publish' | 'unsigned' | 'witness'>
   readonly sign: CrlSigner
   readonly clock: Clock
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
@@ -28,30 +28,36 @@ export type Publisher = {
 export const startPublisher = async ({ revocations, sign, clock, log }: PublisherParts): Promise<Publisher> => {
   const before = await revocations.latest()
   if (before !== null) checkClock(before, clock.now())
-  let newest = before ?? (await revocations.publish(sign, clock.now()))
+  let newest = before ?? (await revocations.publish(sign, clock.now(), 'if-due'))
   const listeners = new Set<() => void>()
 
   const look = async (): Promise<void> => {
     const now = clock.now()
-    const { number } = newest
-    if (await revocations.due(now)) {
-      newest = await revocations.publish(sign, now)
-      log('crl', { number: newest.number })
-    } else {
-      // Another process that serves the same database may have been faster.
-      const last = await revocations.latest()
-      if (last !== null && last.number > newest.number) newest = last
-    }
-    if (newest.number > number) for (const listener of listeners) listener()
+    // Another process that serves the same database may have been faster.
+    const due = await revocations.due(now)
+    const next = due ? await revocations.publish(sign, now, 'if-due') : await revocations.latest()
+    if (next === null || next.number <= newest.number) return
+    await revocations.witness(next)
+    newest = next
+    log('crl', { number: newest.number })
+    for (const listener of listeners) listener()
   }
+  let failing: Code | null = null
   // One look at a time: each goes behind those before it.
   let line: Promise<void> = Promise.resolve()
   const inTurn = (job: () => Promise<void>): Promise<void> => {
     const turn = line.then(job)
-    line = turn.catch((error: unknown) => {
-      const { code, detail } = refusalOf(error)
-      log('crl-failed', { reason: code, detail })
-    })
+    line = turn.then(
+      () => {
+        failing = null
+      },
+      (error: unknown) => {
+        const { code, detail } = refusalOf(error)
+        // Said once: with a database server that is gone it would be said four times a second.
+        if (code !== failing) log('crl-failed', { reason: code, detail })
+        failing = code
+      },
+    )
     return turn
   }
   const refresh = (): Promise<SignedCrl> => inTurn(look).then(() => newest)
@@ -59,9 +65,18 @@ export const startPublisher = async ({ revocations, sign, clock, log }: Publishe
   await refresh()
 
   const lookIfRevoked = async (): Promise<void> => {
-    if (await revocations.unsigned()) await look()
+    if ((await revocations.unsigned()) || (await revocations.latestNumber()) > newest.number) await look()
   }
-  const poll = setInterval(quietly(lookIfRevoked), REVOCATION_POLL_MS)
+  let polling = false
+  const poll = setInterval(() => {
+    if (polling) return // the one before still waits: for the lock, or for a server that is gone
+    polling = true
+    inTurn(lookIfRevoked)
+      .catch(() => undefined)
+      .finally(() => {
+        polling = false
+      })
+  }, REVOCATION_POLL_MS)
   const daily = setInterval(quietly(look), CRL_CHECK_MS)
   return {
     latest: () => newest,

@@ -6,7 +6,7 @@ import {
   CRL_INTERVAL_MS,
   CRLS_KEPT,
 } from '../shared/limits.ts'
-import { writeAudit } from './audit.ts'
+import { findAudit, writeAudit } from './audit.ts'
 import type { Database, Transaction } from './database.ts'
 import type { HighWater } from './high-water.ts'
 
@@ -67,9 +67,16 @@ export type Revocations = {
   unsigned(): Promise<boolean>
   /** Whether a list is to be made: there is none, a revocation waits, or the last is a day old. */
   due(now: number): Promise<boolean>
-  /** The next list. @throws LanyardError `clock-behind` when the last one is from the future */
-  publish(sign: CrlSigner, now: number): Promise<SignedCrl>
+  /**
+   * The next list; with `if-due` the newest where none is due: another process may have been faster.
+   * @throws LanyardError `clock-behind` when the last one is from the future
+   */
+  publish(sign: CrlSigner, now: number, when?: 'now' | 'if-due'): Promise<SignedCrl>
   latest(): Promise<SignedCrl | null>
+  /** The number of the newest list; 0 before the first. */
+  latestNumber(): Promise<number>
+  /** Marks, outside the database, that a list is there which another process made. */
+  witness(list: SignedCrl): Promise<void>
   /**
    * Takes over what a list says that this CA signed, and that this database doesn't know: after a restore. The caller has
    * checked the list against the root.
@@ -98,18 +105,11 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
 
   unsigned: () => hasUnsigned(database),
   latest: () => latest(database),
+  latestNumber: async () => (await latestHead(database))?.number ?? 0,
+  due: (now) => isDue(database, highWater, now),
 
-  due: async (now) => {
-    if (await hasUnsigned(database)) return true
-    const last = await database
-      .selectFrom('crls')
-      .select(['number', 'made_at'])
-      .orderBy('number', 'desc')
-      .limit(1)
-      .executeTakeFirst()
-    if (last === undefined || now >= last.made_at + CRL_INTERVAL_MS) return true
-    return (await highWater.read()).crlNumber > last.number // this database is a restored one
-  },
+  witness: async ({ number }) =>
+    highWater.raise({ crlNumber: number, audit: await findAudit(database, 'crl', String(number)) }),
 
   adopt: ({ number, entries }, now) =>
     database.transaction().execute(async (transaction) => {
@@ -121,27 +121,36 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
       return added
     }),
 
-  publish: (sign, now) =>
-    database.transaction().execute(async (transaction) => {
-      const last = await latest(transaction)
-      if (last !== null) checkClock(last, now)
-      const mark = await highWater.read()
-      const number = Math.max(last?.number ?? 0, mark.crlNumber) + 1
-      const entries = await listed(transaction, now)
-      const { der, nextUpdate } = await sign({ number, entries, now })
-      await transaction.insertInto('crls').values({ number, der, made_at: now, next_update: nextUpdate }).execute()
-      await transaction
-        .deleteFrom('crls')
-        .where('number', '<=', number - CRLS_KEPT)
-        .execute()
-      await transaction.updateTable('revocations').set({ crl_number: number }).where('crl_number', 'is', null).execute()
-      const detail = `${entries.length} revoked`
-      const audit = await writeAudit(transaction, { time: now, event: 'crl', subject: String(number), detail })
-      // Before the commit: a number that was never used may be skipped, one that was may never come again.
-      await highWater.raise({ crlNumber: number, audit })
-      return { number, der, madeAt: now, nextUpdate }
-    }),
+  publish: async (sign, now, when = 'now') => {
+    const { list, audit } = await database.transaction().execute(async (inside) => {
+      const list = when === 'now' || (await isDue(inside, highWater, now)) ? null : await latest(inside)
+      return list === null ? await publish(inside, highWater, sign, now) : { list, audit: null }
+    })
+    // Only now that the row is there for good: a mark of one that was rolled back would accuse us.
+    if (audit !== null) await highWater.raise({ crlNumber: list.number, audit })
+    return list
+  },
 })
+
+const publish = async (transaction: Transaction, highWater: HighWater, sign: CrlSigner, now: number) => {
+  const last = await latestHead(transaction)
+  if (last !== null) checkClock(last, now)
+  const mark = await highWater.read()
+  const number = Math.max(last?.number ?? 0, mark.crlNumber) + 1
+  const entries = await listed(transaction, now)
+  const { der, nextUpdate } = await sign({ number, entries, now })
+  await transaction.insertInto('crls').values({ number, der, made_at: now, next_update: nextUpdate }).execute()
+  await transaction
+    .deleteFrom('crls')
+    .where('number', '<=', number - CRLS_KEPT)
+    .execute()
+  await transaction.updateTable('revocations').set({ crl_number: number }).where('crl_number', 'is', null).execute()
+  const detail = `${entries.length} revoked`
+  const audit = await writeAudit(transaction, { time: now, event: 'crl', subject: String(number), detail })
+  // Before the commit: a number that was never used may be skipped, one that was may never come again.
+  await highWater.raise({ crlNumber: number, audit: mark.audit })
+  return { list: { number, der, madeAt: now, nextUpdate }, audit }
+}
 
 /** Nobody would take a list that is older, by its own word, than the one before. */
 export const checkClock = (last: Pick<SignedCrl, 'number' | 'madeAt'>, now: number): void => {
@@ -257,6 +266,18 @@ const latest = async (database: Reading): Promise<SignedCrl | null> => {
   const row = await database.selectFrom('crls').selectAll().orderBy('number', 'desc').limit(1).executeTakeFirst()
   if (row === undefined) return null
   return { number: row.number, der: row.der, madeAt: row.made_at, nextUpdate: row.next_update }
+}
+
+const latestHead = async (database: Reading) => {
+  const query = database.selectFrom('crls').select(['number', 'made_at as madeAt']).orderBy('number', 'desc')
+  return (await query.limit(1).executeTakeFirst()) ?? null
+}
+
+const isDue = async (database: Reading, highWater: HighWater, now: number): Promise<boolean> => {
+  if (await hasUnsigned(database)) return true
+  const last = await latestHead(database)
+  if (last === null || now >= last.madeAt + CRL_INTERVAL_MS) return true
+  return (await highWater.read()).crlNumber > last.number // this database is a restored one
 }
 
 /** RFC 5280 §3.3: an entry stays until a list has been made after its certificate's end; ours stay a month. */

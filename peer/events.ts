@@ -27,6 +27,8 @@ export type PeerEvent =
   | { readonly kind: 'renewed'; readonly until: number }
   /** A newer revocation list is in force; `cut`: whose sessions it ended. */
   | { readonly kind: 'revocations'; readonly number: number; readonly cut: readonly UserName[]; readonly self: boolean }
+  /** The revocation list is too old, or from the future: who was revoked since is not known here. */
+  | { readonly kind: 'crl-stale'; readonly refusal: Refusal }
   /** A member, or somebody in a member's name, sent what must not be; it was not taken. */
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
   /** Members, admins or settings of a room have changed, or what counts in it. */

@@ -2,18 +2,20 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { spkiOf } from '../shared/certificate/rsa-key.ts'
 import { type TrustAnchor, trustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
-import { systemClock } from '../shared/clock.ts'
-import { isRefusal, LanyardError, orThrow, type Refusal } from '../shared/errors.ts'
+import { type Clock, systemClock } from '../shared/clock.ts'
+import { isRefusal, LanyardError, orThrow } from '../shared/errors.ts'
+import { DEVICE_KEY_MIN_BITS } from '../shared/limits.ts'
 import { systemRandom } from '../shared/random.ts'
-import { type Keystore, openKeystore, type Profile, replaceCertificate } from './identity/keystore.ts'
-import type { CaContact } from './identity/renew.ts'
+import { contactOf } from './identity/ca-line.ts'
+import type { Keystore } from './identity/identity-files.ts'
+import { openKeystore, replaceCertificate } from './identity/keystore.ts'
+import { isAsked } from './identity/successor.ts'
 import type { Peer } from './peer.ts'
-import { listenAddresses, rememberPort } from './settings.ts'
+import { listenAddresses, readSettings, rememberPort } from './settings.ts'
+import { databasePath } from './store/database.ts'
 
 /** Where a profile lives when nothing else is said. */
 export const DEFAULT_HOME = process.env.LANYARD_HOME ?? join(homedir(), '.lanyard', 'peer')
-
-export const databasePath = (home: string): string => join(home, 'lanyard.db')
 
 export type StartOptions = {
   /** Multiaddrs to listen on; without any, every interface, at the port of the last time. */
@@ -21,6 +23,10 @@ export type StartOptions = {
   /** The download folder; `downloads` in the home unless given. */
   readonly downloads?: string | undefined
   readonly mdns: boolean
+  /** Whether to refuse new sessions while the revocation list is stale; as the home has it unless given. */
+  readonly strict?: boolean | undefined
+  /** The machine's own unless given. */
+  readonly clock?: Clock
 }
 
 /** The peer with libp2p: 700 files, which are read while the passphrase is stretched. */
@@ -30,44 +36,43 @@ const loadPeer = () => import('./peer.ts')
 type Opened = { readonly keystore: Keystore; readonly anchor: TrustAnchor; readonly self: VerifiedDevice }
 
 /**
- * Opens the profile, and renews its certificate if that has expired and the CA can be reached.
- * @throws LanyardError `no-profile`, `passphrase-wrong`, `profile-damaged`, `certificate-expired`, …
+ * Opens the profile, ends a change of key that was cut off, and renews the certificate if that has expired and the CA can be
+ * reached.
+ * @throws LanyardError `no-profile`, `passphrase-wrong`, `profile-damaged`, `certificate-expired`, `rekey-cut-off`, …
  */
-const openProfile = async (home: string, passphrase: string): Promise<Opened> => {
-  const keystore = await openKeystore(home, passphrase, () => void loadPeer().catch(() => undefined))
-  const now = systemClock.now()
+const openProfile = async (home: string, passphrase: string, clock: Clock): Promise<Opened> => {
+  const keystore = await openWhole(home, passphrase, clock)
+  const now = clock.now()
   const anchor = orThrow(trustAnchor(keystore.root, now))
   const remoteSpki = spkiOf(keystore.key)
   const self = verifyDevice(keystore.certificate, { anchor, now, remoteSpki })
   if (!isRefusal(self)) return { keystore, anchor, self }
   if (self.code !== 'certificate-expired') throw new LanyardError(self)
   // A laptop that slept over the end of its certificate: its key alone still renews, if the CA is there.
-  const renewed = await renewExpired(keystore)
-  if (isRefusal(renewed)) throw new LanyardError(self)
+  const { renewFromHome } = await import('./identity/renew.ts')
+  const renewed = await renewFromHome(keystore, clock)
+  if (isRefusal(renewed)) throw new LanyardError(renewed.code === 'password-needed' ? renewed : self)
   await replaceCertificate(home, renewed)
-  return { keystore, anchor, self: orThrow(verifyDevice(renewed, { anchor, now: systemClock.now(), remoteSpki })) }
+  return { keystore, anchor, self: orThrow(verifyDevice(renewed, { anchor, now: clock.now(), remoteSpki })) }
 }
 
-const renewExpired = async ({ key, certificate, profile }: Keystore): Promise<Uint8Array | Refusal> => {
-  const [{ createNode }, { renewOnce }] = await Promise.all([
-    import('../shared/network/node.ts'),
-    import('./identity/renew.ts'),
-  ])
-  const node = await createNode({ key, listen: [] })
-  try {
-    const parts = { node, ca: contactOf(profile), key, self: () => ({ user: profile.user }), clock: systemClock }
-    return await renewOnce(parts, certificate)
-  } finally {
-    await node.stop()
-  }
+/** The one identity that counts, also after a crash in a change of keys. */
+const openWhole = async (home: string, passphrase: string, clock: Clock): Promise<Keystore> => {
+  const keystore = await openKeystore(home, passphrase, () => void loadPeer().catch(() => undefined))
+  if (!(await isAsked(home))) return keystore
+  const { resumeRekey } = await import('./identity/rekey.ts')
+  const by = { kind: 'old-key' } as const
+  const rest = { by, keyBits: DEVICE_KEY_MIN_BITS, listen: [], clock, random: systemRandom }
+  await resumeRekey({ home, keystore, passphrase, ...rest })
+  return await openKeystore(home, passphrase)
 }
-
-const contactOf = ({ pin, caPeerId, caAddresses }: Profile): CaContact => ({ pin, caPeerId, addresses: caAddresses })
 
 /** Starts the device of a home. @throws LanyardError as `openProfile`, and `profile-in-use`, `address-in-use`, … */
 export const startPeer = async (home: string, passphrase: string, options: StartOptions): Promise<Peer> => {
-  const { keystore, anchor, self } = await openProfile(home, passphrase)
+  const { clock = systemClock } = options
+  const { keystore, anchor, self } = await openProfile(home, passphrase, clock)
   const { createPeer } = await loadPeer()
+  const strict = options.strict ?? (await readSettings(home)).strict
   const start = (listen: readonly string[]): Promise<Peer> =>
     createPeer({
       key: keystore.key,
@@ -78,11 +83,12 @@ export const startPeer = async (home: string, passphrase: string, options: Start
       downloads: options.downloads ?? join(home, 'downloads'),
       listen,
       mdns: options.mdns,
+      strict,
       ca: {
         contact: contactOf(keystore.profile),
         store: (certificate) => replaceCertificate(home, certificate),
       },
-      clock: systemClock,
+      clock,
       random: systemRandom,
     })
   if (options.listen !== undefined) return await start(options.listen)

@@ -1,47 +1,29 @@
-import { readFile } from 'node:fs/promises'
-import { isCancel, password, text } from '@clack/prompts'
 import { Command } from 'commander'
 import { systemClock } from '../shared/clock.ts'
-import { fault, nextStepOf, orThrow, refusalOf, wordsOf } from '../shared/errors.ts'
-import { parseInvite } from '../shared/invite.ts'
-import { passphraseFrom } from '../shared/passphrase.ts'
-import { systemRandom } from '../shared/random.ts'
-import { userNameOf } from '../shared/user-name.ts'
-import { DEFAULT_HOME, databasePath, startPeer } from './home.ts'
+import { fault, nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
+import { type Options as BaseOptions, passphraseOf, print } from './commands/command.ts'
+import { config } from './commands/config.ts'
+import { type JoinOptions, joinNetwork } from './commands/join.ts'
+import { type LoginOptions, login } from './commands/login.ts'
+import { type PasswdOptions, passwd } from './commands/passwd.ts'
+import { type RekeyOptions, rekey } from './commands/rekey.ts'
+import { renew } from './commands/renew.ts'
+import { DEFAULT_HOME, startPeer } from './home.ts'
 import { readProfile } from './identity/keystore.ts'
 import { growHeapFreely } from './memory.ts'
 import type { Peer } from './peer.ts'
-import { listenAddresses, rememberPort } from './settings.ts'
 import { certificateCommand } from './terminal/certificate.ts'
 import { chat } from './terminal/chat.ts'
 import { refusalJson } from './terminal/lines.ts'
 import { rooms, say, send, users } from './terminal/once.ts'
 
-type Options = {
-  readonly home: string
-  readonly listen?: readonly string[]
+type Options = BaseOptions & {
   readonly downloads?: string
   readonly peer?: readonly string[]
   readonly mdns: boolean
-  readonly passphraseFile?: string
-  readonly json?: boolean
+  readonly strict?: boolean
 }
-
-type JoinOptions = Options & { readonly user?: string; readonly passwordFile?: string }
 type WaitOptions = Options & { readonly wait: string; readonly to?: string }
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
-
-const passphraseOf = (options: Options, purpose: 'new' | 'open'): Promise<string> =>
-  passphraseFrom(
-    {
-      file: options.passphraseFile,
-      environment: process.env.LANYARD_PASSPHRASE,
-      interactive: process.stdin.isTTY === true,
-      ask: { open: 'Passphrase of this device', new: 'A new passphrase, to seal the key of this device' },
-    },
-    purpose,
-  )
 
 /** Starts the device of the home, runs `work`, and stops it in good order, at a signal too. */
 const withPeer = async (options: Options, work: (peer: Peer) => Promise<void>): Promise<void> => {
@@ -60,46 +42,6 @@ const withPeer = async (options: Options, work: (peer: Peer) => Promise<void>): 
   await work(peer)
 }
 
-const joinNetwork = async (inviteText: string, options: JoinOptions): Promise<void> => {
-  const invite = orThrow(parseInvite(inviteText))
-  const user = orThrow(userNameOf(options.user ?? (await ask('User name', (message) => text({ message })))))
-  const secret =
-    options.passwordFile === undefined
-      ? (process.env.LANYARD_PASSWORD ??
-        (await ask('Password, for enrolling further devices', (message) => password({ message }))))
-      : await firstLine(options.passwordFile)
-  const passphrase = await passphraseOf(options, 'new')
-  const { join } = await import('./identity/join.ts') // with libp2p, which nobody waits for who only starts or asks
-  const joined = await join({
-    home: options.home,
-    databasePath: databasePath(options.home),
-    invite,
-    user,
-    password: secret,
-    passphrase,
-    clock: systemClock,
-    random: systemRandom,
-    listen: options.listen ?? (await listenAddresses(options.home)),
-  })
-  await rememberPort(options.home, joined.addresses)
-  if (options.json === true) print(JSON.stringify({ event: 'joined', user: joined.user, network: joined.network }))
-  else print(`${joined.user} has joined “${joined.network}”. Now: npm run peer`)
-}
-
-const ask = async (question: string, prompt: (message: string) => Promise<unknown>): Promise<string> => {
-  if (process.stdin.isTTY !== true) throw fault('input-missing', question.toLowerCase())
-  const answer = await prompt(question)
-  if (isCancel(answer) || typeof answer !== 'string') throw fault('input-missing', question.toLowerCase())
-  return answer
-}
-
-const firstLine = async (path: string): Promise<string> => {
-  const content = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fault('input-missing', path, cause)
-  })
-  return content.split(/\r?\n/)[0] ?? ''
-}
-
 /** The default command gets every word that is no command. */
 const refuseUnknown = ({ args: [word] }: Command): void => {
   if (word !== undefined) throw fault('input-invalid', `there is no command ${word}`)
@@ -107,6 +49,15 @@ const refuseUnknown = ({ args: [word] }: Command): void => {
 
 /** An option that may come several times. */
 const listed = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+const PASSWORD_FILE = [
+  '--password-file <file>',
+  'its first line is the password; else LANYARD_PASSWORD, else a prompt',
+] as const
+const KEY_BITS = [
+  '--key-bits <bits>',
+  'the size of the key, 2048 to 4096; longer by itself where the CA asks for it',
+] as const
 
 const program = new Command('lanyard')
   .description('Talk and share files with the people on your network; no server is in between.')
@@ -119,6 +70,7 @@ const program = new Command('lanyard')
   .option('--downloads <folder>', 'where files go (default: downloads in the home)')
   .option('--peer <multiaddr>', 'a device to connect to, as /ip4/192.0.2.7/tcp/4200/p2p/Qm…; may come again', listed)
   .option('--no-mdns', 'do not look for others by multicast, nor announce this device')
+  .option('--strict', 'refuse new sessions while the revocation list is stale, this time; else as `config` has it')
   .option('--passphrase-file <file>', 'its first line opens the key; else LANYARD_PASSPHRASE, else a prompt')
   .option('--json', 'print one JSON object a line, for scripts')
   .showHelpAfterError('(--help shows what there is)')
@@ -138,10 +90,49 @@ program
   .command('join')
   .argument('<invite>', "the line that begins with lanyard://join/1# , in quotes, from the CA's screen")
   .option('--user <name>', 'the user name to take; else a prompt')
-  .option('--password-file <file>', 'its first line is the password; else LANYARD_PASSWORD, else a prompt')
+  .option(...PASSWORD_FILE)
+  .option(...KEY_BITS)
   .description('enrol this device in a network')
-  .action(async (invite: string, _options: unknown, command: Command) =>
-    joinNetwork(invite, command.optsWithGlobals<JoinOptions>()),
+  .action((invite: string, _options: unknown, command: Command) =>
+    joinNetwork(invite, 'new-user', command.optsWithGlobals<JoinOptions>()),
+  )
+program
+  .command('login')
+  .argument('[invite]', 'any invite of the network, also one that is used up; without one, this device once more')
+  .option('--user <name>', 'whose device this is to be; else a prompt')
+  .option(...PASSWORD_FILE)
+  .option(...KEY_BITS)
+  .option('--new-key', 'give a device that was revoked another key; its history stays')
+  .description(
+    'by the password: make this a further device of a user, or bring one back whose certificate is long over',
+  )
+  .action((invite: string | undefined, _options: unknown, command: Command) =>
+    login(invite, command.optsWithGlobals<LoginOptions>()),
+  )
+program
+  .command('renew')
+  .description('renew the certificate of this device now; it happens by itself, too')
+  .action((_options: unknown, command: Command) => renew(command.optsWithGlobals<Options>()))
+program
+  .command('rekey')
+  .option(...KEY_BITS)
+  .description('give this device another key; the old one is out of use at once, the history stays')
+  .action((_options: unknown, command: Command) => rekey(command.optsWithGlobals<RekeyOptions>()))
+program
+  .command('passwd')
+  .option(...PASSWORD_FILE)
+  .option('--new-password-file <file>', 'its first line is the new one; else LANYARD_NEW_PASSWORD, else a prompt')
+  .option('--passphrase', 'change the passphrase of this device rather than the password at the CA')
+  .option('--new-passphrase-file <file>', 'its first line is the new one; else LANYARD_NEW_PASSPHRASE, else a prompt')
+  .description('change the password of the user at the CA')
+  .action((_options: unknown, command: Command) => passwd(command.optsWithGlobals<PasswdOptions>()))
+program
+  .command('config')
+  .argument('[name]', 'strict')
+  .argument('[value]', 'on or off')
+  .description('show or change what this home has settled')
+  .action((name: string | undefined, value: string | undefined, _options: unknown, command: Command) =>
+    config(name, value, command.optsWithGlobals<Options>()),
   )
 program
   .command('say')

@@ -17,12 +17,14 @@ import { startServing } from './files/serve.ts'
 import { createShelf, type Shelf } from './files/shelf.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
-import { type CaContact, type Renewal, startRenewal } from './identity/renew.ts'
+import type { CaContact } from './identity/ca-line.ts'
+import { type Renewal, startRenewal } from './identity/renew.ts'
 import { gossipIdOf } from './log/gossip.ts'
 import { parseRecord } from './log/record.ts'
 import { createAllowance } from './network/allowance.ts'
 import { startCaLink } from './network/ca-link.ts'
 import { type Sighting, startDiscovery } from './network/discovery.ts'
+import { watchFreshness } from './network/freshness.ts'
 import { startHellos } from './network/hello-handler.ts'
 import type { Live } from './network/live-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
@@ -68,8 +70,12 @@ export type Peer = AsyncDisposable &
     fetchFile(id: RecordHash): Refusal | null
     /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
     rekey(room: RoomId): Promise<void>
+    /** Renews our certificate now. Null, or why not. */
+    renew(): Promise<Refusal | null>
     /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
     renewIfDue(): Promise<void>
+    /** Number of the revocation list that is in force (0: none), and why it says less than it should. */
+    revocationList(): { readonly number: number; readonly stale: Refusal | null }
     /** What is known about reaching each peer, with the reason when it is not reached. */
     sightings(): readonly Sighting[]
     /** Connects to a peer at its multiaddrs, now and again until there is a session. */
@@ -98,6 +104,8 @@ export type PeerParts = {
   readonly listen: readonly string[]
   /** Whether to announce ourselves, and look for others, by multicast. */
   readonly mdns: boolean
+  /** Whether to refuse new sessions while the revocation list is stale; else a stale one only warns. */
+  readonly strict?: boolean
   /** The CA, if it is to be looked for: for revocation lists, and to renew our certificate, which is then handed to `store`. */
   readonly ca?: { readonly contact: CaContact; readonly store: (certificate: Uint8Array) => Promise<void> }
   readonly clock: Clock
@@ -114,7 +122,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const { anchor, clock, random, key, ca } = parts
   let self = parts.self
   const network = anchor.network
-  const stores = openStores(openDatabase(parts.databasePath), parts.storeKey, random)
+  const owner = { storeKey: parts.storeKey, device: self.peerId }
+  const stores = openStores(openDatabase(parts.databasePath), owner, random)
   const { database, records, keys, addresses } = stores
 
   const events = createEvents()
@@ -260,13 +269,19 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     events.emit({ kind: 'renewed', until: self.notAfter })
   }
 
+  const freshness = watchFreshness({
+    revocations,
+    clock,
+    strict: parts.strict === true,
+    onStale: (refusal) => events.emit({ kind: 'crl-stale', refusal }),
+  })
   const endHellos = await startHellos({
     node,
     anchor,
     clock,
     isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
     revoked: (serial) => revocations.has(serial),
-    barred: allowance.isBarred,
+    barred: (peer) => (allowance.isBarred(peer) ? refuse('flooding') : freshness.barred()),
     ...(parts.helloTimeoutMs === undefined ? {} : { timeoutMs: parts.helloTimeoutMs }),
     mine: () => ({
       kind: 'hello',
@@ -297,6 +312,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
 
   const ends = [
     endHellos,
+    freshness.stop,
     node.onDisconnection((connection) => sessions.drop(connection)),
     sessions.onChange(({ kind, session: { device, connection } }) => {
       if (kind !== 'began') gossip.disconnect(connection)
@@ -323,7 +339,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       void exchange.begin(connection).catch(() => undefined)
       void renewal?.renewIfDue()
     }
-    ends.push(renewal.stop, startCaLink({ node, ca: contact, onSight }))
+    ends.push(renewal.stop, startCaLink({ node, ca: contact, clock, random, onSight }))
   }
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
@@ -385,6 +401,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     fetchFile: (id) => shelf.want(id),
     rekey: (room) => compose.rekey(room),
     renewIfDue: async () => await renewal?.renewIfDue(),
+    renew: async () => (renewal === null ? refuse('unreachable', 'no CA is known') : await renewal.renew()),
+    revocationList: () => ({ number: revocations.number(), stale: revocations.staleness() }),
     sightings: () => discovery.sightings(),
     meet: (peer, known) => discovery.learn(peer, known, 'addresses'),
     on: events.on,

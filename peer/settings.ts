@@ -2,18 +2,44 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { fault } from '../shared/errors.ts'
 import { replaceFile } from '../shared/folder.ts'
 
-// A peer keeps its TCP port from one start to the next, so that the addresses which others remember stay good.
+/** What a home has settled for all starts. */
+export type Settings = {
+  /** A peer keeps its TCP port from one start to the next, so that the addresses which others remember stay good. */
+  readonly port?: number | undefined
+  /** Whether new sessions are refused while the revocation list is stale. */
+  readonly strict: boolean
+}
 
-const settingsShape = z.object({ port: z.int().min(1).max(65_535) })
+const settingsShape = z.object({ port: z.int().min(1).max(65_535).optional(), strict: z.boolean().default(false) })
+const NONE: Settings = { strict: false }
 
 const pathOf = (home: string): string => join(home, 'settings.json')
 
+/**
+ * What the home has settled, or what holds where nothing is.
+ * @throws LanyardError `profile-damaged` when the file can't be read as one: whoever chose to be strict must not be lax unawares
+ */
+export const readSettings = async (home: string): Promise<Settings> => {
+  const text = await readFile(pathOf(home), 'utf8').catch(() => null)
+  if (text === null) return NONE
+  const parsed = settingsShape.safeParse(parseJson(text))
+  if (!parsed.success) throw fault('profile-damaged', pathOf(home))
+  return parsed.data
+}
+
+export const changeSettings = async (home: string, changes: Partial<Settings>): Promise<Settings> => {
+  const settings = { ...(await readSettings(home)), ...changes }
+  await replaceFile(pathOf(home), `${JSON.stringify(settings)}\n`)
+  return settings
+}
+
 /** Every interface, at the port of the last time if it is free, else at one that the system picks. */
 export const listenAddresses = async (home: string): Promise<string[]> => {
-  const port = await lastPort(home)
-  return [`/ip4/0.0.0.0/tcp/${port !== null && (await isFree(port)) ? port : 0}`]
+  const { port } = await readSettings(home)
+  return [`/ip4/0.0.0.0/tcp/${port !== undefined && (await isFree(port)) ? port : 0}`]
 }
 
 /** @param addresses that the peer listens on now */
@@ -21,16 +47,15 @@ export const rememberPort = async (home: string, addresses: readonly string[]): 
   const port = Number(
     addresses.map((address) => /\/tcp\/(\d+)/.exec(address)?.[1]).find((found) => found !== undefined),
   )
-  if (settingsShape.safeParse({ port }).success && port !== (await lastPort(home))) {
-    await replaceFile(pathOf(home), `${JSON.stringify({ port })}\n`)
-  }
+  const known = (await readSettings(home)).port
+  if (settingsShape.safeParse({ port }).success && port !== known) await changeSettings(home, { port })
 }
 
-const lastPort = async (home: string): Promise<number | null> => {
+const parseJson = (text: string): unknown => {
   try {
-    return settingsShape.parse(JSON.parse(await readFile(pathOf(home), 'utf8'))).port
+    return JSON.parse(text)
   } catch {
-    return null // a lost port costs others one search by multicast, no more
+    return null
   }
 }
 

@@ -37,7 +37,8 @@ export const publishFolder = async (
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
+/** Whether anything is there. */
+export const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
     () => false,

@@ -27,10 +27,13 @@ export const PASSWORD_MAX_BYTES = 1 * KIB // argon2 takes more, but nobody types
 // Certificates
 export const CERTIFICATE_MAX_BYTES = 8 * KIB // RSA-4096 with our extensions is 1.9 KiB
 export const CERTIFICATE_LIFETIME_MS = 14 * DAY_MS // a week of holiday for the CA, twice
+export const CERTIFICATE_LIFETIME_MIN_MS = 1 * HOUR_MS // the shortest: a renewal at its half still has time for several tries
 export const CERTIFICATE_LIFETIME_MAX_MS = 90 * DAY_MS // the longest that a policy may ask for
 export const CERTIFICATE_BACKDATE_MS = 1 * HOUR_MS // newcomers whose clock is behind
 export const CLOCK_SKEW_MS = 5 * MINUTE_MS // what unsynchronised laptops drift in months
 export const ROOT_LIFETIME_MS = 3_652 * DAY_MS // 10 years
+export const ROOT_OVERLAP_MS = CERTIFICATE_LIFETIME_MAX_MS // after a roll-over the old root counts as long as any certificate of it
+export const SUCCESSIONS_MAX = 8 // roll-overs of one network: one every 9 years for 70, or some emergencies
 export const SERIAL_BYTES = 16 // 128 random bits: no two alike, and none to be guessed
 export const SERIAL_MAX_BYTES = 20 // RFC 5280 §4.1.2.2
 export const CRL_LIFETIME_MS = 14 * DAY_MS // from thisUpdate to nextUpdate: as long as the CA may be off
@@ -45,6 +48,7 @@ export const STORE_KEY_BYTES = 32 // AES-256
 export const PEPPER_BYTES = 32 // a key of 256 bits
 export const DEVICE_KEY_MIN_BITS = 2048 // NIST SP 800-57 until 2030
 export const DEVICE_KEY_MAX_BITS = 4096 // more only slows the verifier
+export const DEVICE_KEY_BITS = [2048, 3072, 4096] as const // what an operator may ask for: 112, 128 and 150 bits of strength
 export const EXPONENT_MIN = 65_537n // NIST SP 800-56B §6.2: odd, and at least this
 export const EXPONENT_MAX = 2n ** 32n // a longer one only slows the verifier
 export const SEALED_KEY_MAX_BYTES = 16 * KIB // RSA-4096 sealed is 2.5 KiB
@@ -55,8 +59,12 @@ export const SCRYPT_MAX_MEMORY_BYTES = 32 * MIB // what OpenSSL takes as well
 export const SCRYPT_LANES_MAX = 16 // a damaged file may not keep a core for minutes
 
 // Revocation at the CA
-export const RENEWAL_CHECK_MS = 1 * HOUR_MS // how often a certificate's age is looked at, besides each sighting of the CA
-export const CA_SIGHT_MS = 1 * MINUTE_MS // how often a peer looks for the CA that it has no connection with
+export const WALL_TICK_MS = 1 * SECOND_MS // how soon it is seen that the wall clock was set, or that a laptop slept
+export const RENEWAL_CHECK_MS = 1 * MINUTE_MS // how often a certificate's age is looked at, besides each sighting of the CA
+export const RENEWAL_RETRY_MS = 1 * HOUR_MS // after the CA refused a renewal; sooner in a short life, by RENEWAL_RETRY_SHARE
+export const RENEWAL_RETRY_SHARE = 12 // … of it: every 5 minutes in an hour, within ENROLMENT_TRIES
+export const CA_SIGHT_MS = 1 * MINUTE_MS // a peer looks for the CA that it has no connection with after half of this to all of it
+export const CRL_FRESH_CHECK_MS = 1 * MINUTE_MS // how often it is looked at whether the revocation list is stale
 export const CRL_INTERVAL_MS = 24 * HOUR_MS // a list at least this often: who has an old one sees that it is old
 export const CRL_ENTRY_KEPT_MS = 30 * DAY_MS // past the certificate's end: as long as its key alone could renew it
 export const CRLS_KEPT = 30 // lists in the CA's database: a month, for whoever asks what was said when
@@ -64,6 +72,8 @@ export const CRL_CHECK_MS = 1 * MINUTE_MS // how often the wall clock is looked 
 export const REVOCATION_POLL_MS = 250 // how soon a CA that serves signs what was revoked beside it
 export const SIGNING_WAIT_MS = 3 * SECOND_MS // a CA that serves has signed by then; else a command signs for itself
 export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one a revocation, for a year and more
+export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
+export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
 export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
 
 // Enrolment
@@ -85,7 +95,8 @@ export const ENROLMENT_WINDOW_MS = 15 * MINUTE_MS // … in each such window
 export const ENROLMENT_BAR_MAX_MS = 24 * HOUR_MS // who goes on past the limit is kept out twice as long each time, up to this
 export const PENDING_MAX = 1_000 // requests that wait for the operator: 100 KiB
 export const PENDING_LIFETIME_MS = 7 * DAY_MS // a request, or an approval, that nobody comes back for
-export const DEVICES_PER_USER = 10 // a person's machines, with room for a lost one
+export const DEVICES_PER_USER = 10 // a person's machines, with room for a lost one, unless the operator says otherwise …
+export const DEVICES_PER_USER_MAX = 1_000 // … up to this: one user who stands for a rack of machines
 export const RENEWAL_GRACE_MS = 30 * DAY_MS // past its end a certificate is renewed by the key alone: a long holiday
 export const PASSWORD_HASHES_AT_ONCE = 2 // 64 MiB each
 export const PASSWORD_HASHES_WAITING = 300 // 0.25 s each on two cores (measured): nobody waits over 75 s
@@ -93,6 +104,8 @@ export const PASSWORD_HASHES_WAITING = 300 // 0.25 s each on two cores (measured
 // Streams
 export const STREAMS_PER_PROTOCOL = 64 // inbound streams of one peer on one protocol
 export const CONNECTIONS_MAX = 1_000 // a CA's newcomers or a peer's peers
+export const DIAL_ADDRESS_MS = 10 * SECOND_MS // one address; a host that is off says nothing, a busy CA with 100 newcomers takes seconds …
+export const DIAL_MS = 30 * SECOND_MS // … and all of a peer's, one after the other: two that lead nowhere may stand first
 export const INBOUND_CONNECTIONS_PER_SECOND = 1_000 // libp2p's 5 a second resets peers that share an address
 export const SESSION_GRACE_MS = 2 * SECOND_MS // the connection that loses a simultaneous dial drains before it closes
 

@@ -93,7 +93,7 @@ export const WORDS = {
   'certificate-expired': words(
     'the certificate has expired',
     'our certificate has expired',
-    'renew: enrol again while the CA is on the network',
+    'renew it while the CA is on the network: npm run peer -- renew',
   ),
   'certificate-not-yet-valid': words(
     'the certificate is not valid yet',
@@ -118,12 +118,44 @@ export const WORDS = {
   'certificate-revoked': words(
     'the certificate has been revoked',
     'our certificate has been revoked',
-    'ask the operator of the CA; a new invite enrols this device anew',
+    'ask the operator of the CA; whoever may go on takes a new key: npm run peer -- login --new-key',
   ),
   'certificate-unknown': words(
     'no certificate is known for the author',
     'the other side does not know our certificate yet',
     'wait for the directory to reach both sides',
+  ),
+
+  // Roots that follow each other
+  'root-ended': words(
+    'the certificate is from an older root of this network, whose time is over',
+    'our certificate is from an older root of this network, whose time is over',
+    'meet the CA: it renews the certificate under the new root',
+  ),
+  'root-foreign': words(
+    'the new root is for another network',
+    'our new root is for another network than that of the other side',
+    'nothing was taken: its sender is faulty or hostile',
+  ),
+  'root-older': words(
+    'the root is not newer than the one that is trusted here',
+    'our root is older than the one that the other side trusts',
+    'nothing to do: the newer root stays',
+  ),
+  'root-gap': words(
+    'the new root follows one that is not known here',
+    'the other side does not know the root that ours follows',
+    'meet the CA: it tells of all roots',
+  ),
+  'root-forked': words(
+    'another root of that number is trusted here already: somebody else may have the key of the one before it',
+    'the other side trusts another root of that number',
+    "compare the network code with the one on the CA's screen, and tell its operator",
+  ),
+  'root-outdated': words(
+    'a newer root than the one in these keys has signed already',
+    'the other side has older keys than its network',
+    "bring the newest keys here (copy the other CA's home, or restore the newest backup), then start again",
   ),
 
   // Revocation lists
@@ -151,6 +183,11 @@ export const WORDS = {
     'the revocation list is past the date of the next one',
     'our revocation list is past the date of the next one',
     'start the CA, or meet a peer that has met it since',
+  ),
+  'strict-stale': words(
+    'this device is strict, and its revocation list is too old to tell who has been revoked: it lets nobody new in',
+    'the other side is strict, and its revocation list is too old to tell whether we have been revoked',
+    'start the CA, which brings a new list; or be less strict: npm run peer -- config strict off',
   ),
   'crl-not-yet-valid': words(
     'the revocation list is from the future',
@@ -280,7 +317,7 @@ export const WORDS = {
   'key-too-weak': words(
     "the newcomer's key is too short, too long, or not RSA",
     'our key is not of the size that this network asks for',
-    'start again with a fresh home directory',
+    'make a longer one: npm run peer -- rekey',
   ),
   'name-invalid': words(
     'the user name breaks the rule: 1 to 32 of a–z, 0–9, dot, underscore, hyphen, beginning with a letter or digit',
@@ -311,7 +348,22 @@ export const WORDS = {
   'password-needed': words(
     'the certificate expired over 30 days ago: its key alone renews it no more',
     'our certificate expired over 30 days ago: its key alone renews it no more',
-    'renew with the password',
+    'renew it with the password: npm run peer -- login',
+  ),
+  'device-not-theirs': words(
+    'the device is none of that user, who may not change the password from it',
+    'this device is none of that user: the password is changed from a device of their own',
+    "run it on a device of that user, or make this one theirs: npm run peer -- login '<invite>'",
+  ),
+  'rekey-cut-off': words(
+    'a change of key was cut off as the CA took it up: only the CA knows which key counts now',
+    'the other side has a change of key to end',
+    'start it again when the CA is on the network; where that is no help: npm run peer -- login --new-key',
+  ),
+  'join-cut-off': words(
+    'an earlier join got through at the CA, and was cut off before this device had its certificate',
+    'the other side was cut off while it joined',
+    "use the same user name and password: npm run peer -- login '<invite>'",
   ),
   'user-disabled': words(
     'the user is disabled',
@@ -344,6 +396,11 @@ export const WORDS = {
     'ask the operator for a new invite',
   ),
   'token-expired': words('the invite has expired', 'that invite has expired', 'ask the operator for a new invite'),
+  'token-for-another': words(
+    'the invite was made for another user name',
+    'that invite was made for another user name',
+    'join with the name that the invite was made for, or ask the operator for another invite',
+  ),
   'challenge-wrong': words(
     "the newcomer's answer to the challenge was wrong: it does not hold the key",
     'our answer to the challenge was wrong',
@@ -598,10 +655,40 @@ export const WORDS = {
     'there is no such user or device',
     'see: npm run ca -- devices',
   ),
+  'database-unreachable': words(
+    'the database server does not answer',
+    'the other side cannot reach its database',
+    'start the server, or mend the way to it; a CA that runs goes on by itself when the server is back',
+  ),
+  'database-refused': words(
+    'the database server does not let us in',
+    'the other side is not let into its database',
+    'check user, password, name and rights: --database or LANYARD_CA_DATABASE; the password may also come from PGPASSWORD or ~/.pgpass',
+  ),
+  'database-foreign': words(
+    "that database is not this CA's",
+    'the database of the other side is not its own',
+    'give the database of this CA, or a new one of its own: createdb NAME',
+  ),
+  'database-missing': words(
+    "this CA's keys are here, its database is not",
+    'the other side has not found its database',
+    'give its address (--database postgres://…), or restore a backup',
+  ),
+  'database-not-moved': words(
+    "this CA's database is still the file ca.db",
+    'the other side has not moved its database',
+    'stop the CA, then: npm run ca -- move --to postgres://…',
+  ),
+  'database-not-empty': words(
+    'that database has something in it already',
+    'the database of the other side is not empty',
+    'give a new one: createdb NAME',
+  ),
   'database-locked': words(
     'another program keeps the database locked',
     'the database of the other side is locked',
-    'end the program that holds ca.db open (a backup tool, a shell of sqlite3), then try again',
+    'end the program that holds it (a backup tool, a shell of sqlite3 or psql), then try again',
   ),
   'storage-failed': words(
     'the database could not be read or written',

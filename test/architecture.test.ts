@@ -23,6 +23,7 @@ describe('a breach is seen', () => {
     ['a part of node-forge elsewhere', 'shared/certificate/a.ts', "import asn1 from 'node-forge/lib/asn1.js'"],
     ['SQLite elsewhere', 'peer/store/a.ts', "import { DatabaseSync } from 'node:sqlite'"],
     ['SQLite through the back door', 'peer/store/a.ts', "process.getBuiltinModule('node:sqlite')"],
+    ['PostgreSQL elsewhere', 'ca-node/registry.ts', "import pg from 'pg'"],
     ['HPKE elsewhere', 'peer/group/a.ts', "import { CipherSuite } from '@hpke/core'"],
     ['libp2p elsewhere', 'peer/network/a.ts', "import type { Stream } from '@libp2p/interface'"],
     ['libp2p itself elsewhere', 'ca-node/a.ts', "import { createLibp2p } from 'libp2p'"],

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fromPem } from '../../shared/certificate/pem.ts'
 import { readRevocationList } from '../../shared/certificate/revocation-list.ts'
 import type { TrustAnchor } from '../../shared/certificate/verify.ts'
@@ -12,24 +11,27 @@ import { systemRandom } from '../../shared/random.ts'
 import { writeAudit } from '../audit.ts'
 import { type Backup, openBackup, sealBackup } from '../backup.ts'
 import { openStore } from '../beside.ts'
-import { copyDatabase, shutDatabase } from '../database.ts'
-import { REASONS, type Reason, type Revoked } from '../revocations.ts'
+import { replaceDatabase } from '../database.ts'
+import { checkOwner, findPlace, type Place, remember, setOwner } from '../database-place.ts'
+import { readRows, writeRows } from '../database-rows.ts'
+import { fillServer } from '../database-server.ts'
+import { createHighWater } from '../high-water.ts'
+import { createRevocations, REASONS, type Reason, type Revocations, type Revoked } from '../revocations.ts'
 import { importKeys, openCaKeys, readCaIdentity, readKeyFiles } from '../root-key.ts'
-import { atDesk, confirmed, type Options, passphraseSources, tell } from './command.ts'
-
-const DATABASE = 'ca.db'
+import { SCHEMA_VERSION } from '../schema.ts'
+import { atDesk, confirmed, type Options, passphraseSources, serverOf, tell } from './command.ts'
 
 /** All of the CA in one file, sealed by the CA's passphrase; it may go on serving. */
 export const backup = (file: string, options: Options): Promise<void> =>
-  atDesk(options, async ({ database, highWater, now }) => {
+  atDesk(options, async ({ database, revocations, highWater, now }) => {
     const passphrase = await passphraseFrom(passphraseSources(options), 'open')
     await openCaKeys(options.home, passphrase, now) // a backup under a mistyped passphrase is none
     await database
       .transaction()
       .execute((transaction) => writeAudit(transaction, { time: now, event: 'backed-up', subject: file, detail: '' }))
-    const copy = await copyDatabase(join(options.home, DATABASE))
-    const { crlNumber } = await highWater.read()
-    const whole = { keys: await readKeyFiles(options.home), database: copy, crlNumber, madeAt: now }
+    const rows = await readRows(database)
+    const crlNumber = Math.max((await highWater.read()).crlNumber, await revocations.latestNumber())
+    const whole = { keys: await readKeyFiles(options.home), schema: SCHEMA_VERSION, rows, crlNumber, madeAt: now }
     await replaceFile(file, await sealBackup(whole, passphrase, systemRandom))
     tell(options, { backup: file, crl: crlNumber }, `All of the CA is in ${file}, sealed by its passphrase.`)
   })
@@ -47,13 +49,14 @@ export const restore = async (file: string, options: Options & { readonly crl?: 
   const found = orThrow(await openBackup(sealed, passphrase))
   const made = new Date(found.madeAt).toISOString()
   await confirmed(options, `Put the state of ${made} in the place of what is in ${options.home}?`)
-  const before = await takePlace(options.home, found)
+  const place = await findPlace(options.home, serverOf(options))
+  const before = await takePlace(options.home, place, found, now)
   await openCaKeys(options.home, passphrase, now)
   const { anchor } = await readCaIdentity(options.home, now)
   const given = options.crl === undefined ? [] : [await readListFile(options.crl)]
   const lists = [...(before === null ? [] : [before]), ...given].map((der) => readList(der, anchor))
 
-  const store = await openStore(options.home)
+  const store = await openStore(options.home, { place, network: anchor.network })
   try {
     const numbers = [found.crlNumber, (await store.highWater.read()).crlNumber, ...lists.map(({ number }) => number)]
     // Where no database tells, lists may have been made since the backup: ours is above any that can be out there.
@@ -70,27 +73,51 @@ export const restore = async (file: string, options: Options & { readonly crl?: 
 }
 
 /** Keys and database in their places; the newest list of the database that was there before, DER. */
-const takePlace = async (home: string, { keys, database }: Backup): Promise<Uint8Array | null> => {
+const takePlace = async (home: string, place: Place, { keys, schema, rows }: Backup, now: number) => {
+  if (schema !== SCHEMA_VERSION)
+    throw fault('backup-damaged', `it has tables of version ${schema}, not ${SCHEMA_VERSION}`)
   await openHome(home)
-  const path = join(home, DATABASE)
-  if (await importKeys(home, keys)) {
-    await replaceFile(path, database)
-    return null
+  if (!(await importKeys(home, keys)) && !isSame(await readKeyFiles(home), keys)) {
+    throw fault('input-invalid', `${home} has another CA`)
   }
-  const here = await readKeyFiles(home)
-  const same = (name: string) => Buffer.compare(here[name] ?? EMPTY, keys[name] ?? EMPTY) === 0
-  if (!['root.pem', 'ca.pem', 'pepper.key'].every(same)) throw fault('input-invalid', `${home} has another CA`)
-  const before = await openStore(home).catch((error: unknown) => {
-    if (error instanceof LanyardError && error.code === 'storage-failed') return null // it is why somebody restores
+  const { network } = (await readCaIdentity(home, now)).anchor
+  if (place.kind === 'file') {
+    const before = await lookInto(home)
+    await replaceDatabase(place.path, (transaction) => writeRows(transaction, rows))
+    return before
+  }
+  let before: Uint8Array | null = null
+  await fillServer(place.address, {
+    replace: async (transaction) => {
+      await checkOwner(transaction, place.address, network)
+      before = await newestList(createRevocations(transaction, createHighWater(home)))
+    },
+    fill: async (transaction) => {
+      await writeRows(transaction, rows)
+      await setOwner(transaction, network)
+    },
+  })
+  await remember(home, place.address)
+  return before as Uint8Array | null
+}
+
+const isSame = (here: Backup['keys'], there: Backup['keys']): boolean =>
+  ['root.pem', 'ca.pem', 'pepper.key'].every((name) => Buffer.compare(here[name] ?? EMPTY, there[name] ?? EMPTY) === 0)
+
+/** The newest list of the file that is there; null where there is none, or it can't be read: it is why somebody restores. */
+const lookInto = async (home: string): Promise<Uint8Array | null> => {
+  const store = await openStore(home).catch((error: unknown) => {
+    if (error instanceof LanyardError && error.code === 'storage-failed') return null
     throw error
   })
-  const list = (await before?.revocations.latest()) ?? null
-  const unsigned = (await before?.revocations.unsigned()) ?? false
-  await before?.close()
+  if (store === null) return null
+  return newestList(store.revocations).finally(store.close)
+}
+
+const newestList = async (revocations: Pick<Revocations, 'latest' | 'unsigned'>): Promise<Uint8Array | null> => {
+  const unsigned = await revocations.unsigned()
   if (unsigned) throw fault('input-invalid', 'revocations here wait for a signature: start the CA once, and stop it')
-  await shutDatabase(path)
-  await replaceFile(path, database)
-  return list?.der ?? null
+  return (await revocations.latest())?.der ?? null
 }
 
 const EMPTY = new Uint8Array()

@@ -8,6 +8,8 @@ import type { CaIdentity } from '../root-key.ts'
 /** The options that every command takes. */
 export type Options = {
   readonly home: string
+  /** `postgres://…`; LANYARD_CA_DATABASE says it, too, and no list of processes shows that. */
+  readonly database?: string
   readonly passphraseFile?: string
   readonly json?: boolean
   readonly yes?: boolean
@@ -22,10 +24,14 @@ export const print = (text: string): void => void process.stdout.write(`${text}\
 export const tell = (options: Options, facts: object, text: string): void =>
   print(options.json === true ? JSON.stringify(facts) : text)
 
+/** The server that the operator names; without one the home knows where the database is. */
+export const serverOf = ({ database }: Options): string | undefined =>
+  database ?? (process.env.LANYARD_CA_DATABASE || undefined)
+
 /** Does the job beside a CA that serves, or without one. */
 export const atDesk = async (options: Options, job: (desk: Desk) => Promise<void>): Promise<void> => {
   const now = systemClock.now()
-  const beside = await openBesideCa(options.home, now)
+  const beside = await openBesideCa(options.home, now, serverOf(options))
   try {
     await job({ ...beside, now })
   } finally {

@@ -5,10 +5,11 @@ import { isNetworkName } from '../../shared/invite.ts'
 import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
+import { findPlace, hasPlace, preparePlace } from '../database-place.ts'
 import { MODES, type Mode } from '../modes.ts'
 import { announcementOf, screenOf } from '../operator.ts'
 import { createCaKeys, readCaIdentity } from '../root-key.ts'
-import { type Options, passphraseSources, print } from './command.ts'
+import { type Options, passphraseSources, print, serverOf } from './command.ts'
 
 export type ServeOptions = Options & {
   readonly listen?: readonly string[]
@@ -23,11 +24,14 @@ export const DEFAULT_NETWORK = 'lanyard'
 /** Makes the CA when there is none, then serves until it is told to stop. */
 export const serve = async (options: ServeOptions): Promise<void> => {
   const first = await isFirstStart(options.home)
+  const place = await findPlace(options.home, serverOf(options))
+  if (!first && !(await hasPlace(place))) throw fault('database-missing')
   const networkName = options.network ?? DEFAULT_NETWORK
   if (!isNetworkName(networkName)) throw fault('input-invalid', '--network takes 1 to 64 characters')
   const mode = options.mode === undefined ? undefined : readMode(options.mode)
   const passphrase = await passphraseFrom(passphraseSources(options), first ? 'new' : 'open')
   if (first) {
+    await preparePlace(options.home, place)
     if (options.json !== true) print('Making the root of a new network: a few seconds …')
     await createCaKeys(options.home, { networkName, passphrase, random: systemRandom, now: systemClock.now() })
   }
@@ -36,6 +40,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   const ca = await startCa({
     home: options.home,
     passphrase,
+    place,
     listen: options.listen ?? [DEFAULT_LISTEN],
     clock: systemClock,
     random: systemRandom,

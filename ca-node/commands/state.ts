@@ -9,7 +9,9 @@ import { reachable } from '../invites.ts'
 import { listPending, readMode } from '../modes.ts'
 import { countAll, listInvites } from '../overview.ts'
 import { table, timeText } from '../tables.ts'
+import { readTerms } from '../terms.ts'
 import { atDesk, type Options, tell } from './command.ts'
+import { termsText } from './terms.ts'
 
 /** How it stands, in a screen. */
 export const showStatus = (options: Options): Promise<void> =>
@@ -24,6 +26,7 @@ export const showStatus = (options: Options): Promise<void> =>
       addresses: reachable(await registry.addresses()),
       rootExpires: anchor.notAfter,
       mode: await readMode(database),
+      terms: await readTerms(database),
       pending: (await listPending(database)).filter(({ approvedAt }) => approvedAt === null).length,
       ...(await countAll(database, now)),
       crl: list === null ? null : { number: list.number, madeAt: list.madeAt, nextUpdate: list.nextUpdate },
@@ -40,6 +43,7 @@ export const showStatus = (options: Options): Promise<void> =>
       ['certificates', `${facts.certificates} good now`],
       ['invites', `${facts.openInvites} open`],
       ['without an invite', MODE_WORDS[facts.mode]],
+      ['terms', termsText(facts.terms)],
       ...(facts.pending > 0 ? [['', `${facts.pending} wait for your word: npm run ca -- pending`]] : []),
       ['revocation list', list === null ? 'none yet' : `${list.number}, made ${timeText(list.madeAt)}`],
       ['', list === null ? '' : `good until ${timeText(list.nextUpdate)}${list.nextUpdate <= now ? ': STALE' : ''}`],
@@ -58,8 +62,14 @@ const MODE_WORDS = {
 export const showInvites = (options: Options): Promise<void> =>
   atDesk(options, async ({ database, now }) => {
     const invites = await listInvites(database, now)
-    const rows = invites.map(({ id, state, expires, usedBy }) => [id, state, timeText(expires), usedBy ?? ''])
-    const text = table([['INVITE', 'STATE', 'GOOD UNTIL (UTC)', 'USED BY'], ...rows])
+    const rows = invites.map(({ id, state, expires, forName, usedBy }) => [
+      id,
+      state,
+      timeText(expires),
+      forName ?? 'anybody',
+      usedBy ?? '',
+    ])
+    const text = table([['INVITE', 'STATE', 'GOOD UNTIL (UTC)', 'FOR', 'USED BY'], ...rows])
     tell(options, { invites }, invites.length === 0 ? 'No invite has been made yet.' : text)
   })
 

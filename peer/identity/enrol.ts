@@ -1,33 +1,24 @@
 import type { KeyObject } from 'node:crypto'
-import { readCertificate } from '../../shared/certificate/certificate.ts'
 import { openSealed } from '../../shared/certificate/oaep.ts'
 import { createRequest } from '../../shared/certificate/request.ts'
 import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { signSuccession } from '../../shared/certificate/succession.ts'
-import { type TrustAnchor, trustAnchor, verifyCa, verifyDevice } from '../../shared/certificate/verify.ts'
+import { type TrustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { isRefusal, type Refusal, refusalOf, refuse, refusedThere } from '../../shared/errors.ts'
-import { networkIdOfPin, sha256, type UserName } from '../../shared/ids.ts'
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import { sha256, type UserName } from '../../shared/ids.ts'
 import type { Invite } from '../../shared/invite.ts'
-import { ENROLMENT_MAX_BYTES, ENROLMENT_WAIT_MS, REPLY_TIMEOUT_MS } from '../../shared/limits.ts'
-import { type Channel, openChannel } from '../../shared/network/channel.ts'
-import type { Connection, Node } from '../../shared/network/node.ts'
+import { ENROLMENT_WAIT_MS, REPLY_TIMEOUT_MS } from '../../shared/limits.ts'
+import type { Node } from '../../shared/network/node.ts'
 import { CHALLENGE_LABEL, challengeCodec, multihashOf } from '../../shared/wire/challenge.ts'
-import {
-  type CaMessage,
-  caCodec,
-  type DirectoryEntry,
-  type Door,
-  enrolmentProtocol,
-  type NewcomerMessage,
-  newcomerCodec,
-} from '../../shared/wire/enrolment.ts'
+import type { DirectoryEntry, Door } from '../../shared/wire/enrolment.ts'
+import { type CaContact, type CaLine, callCa } from './ca-line.ts'
 
 export type EnrolParts = {
   /** A node whose key is `key`: the CA compares. */
   readonly node: Pick<Node, 'peerId' | 'dial' | 'open'>
   /** Where the CA is, and which root it must show. */
-  readonly invite: Pick<Invite, 'pin' | 'caPeerId' | 'addresses'> & Partial<Pick<Invite, 'token'>>
+  readonly invite: CaContact & Partial<Pick<Invite, 'token'>>
   /** How to come in; without it, by the invite's token. */
   readonly door?: EnrolDoor
   readonly user: UserName
@@ -41,6 +32,8 @@ export type EnrolParts = {
   readonly signal?: AbortSignal
   /** Leave the connection to the CA open, for what else goes over it. */
   readonly keepConnection?: boolean
+  /** Done before the answer to the challenge is sent: after that the CA may have written the device down, whatever befalls us. */
+  readonly beforeAnswer?: () => Promise<void>
 }
 
 /** A door as its caller knows it. Certificates are DER. */
@@ -60,54 +53,28 @@ export type Enrolled = {
   readonly directory: readonly DirectoryEntry[]
 }
 
-/**
- * The newcomer's side of enrolment. The connection is closed at the end, unless it is to be kept. Nothing secret leaves before
- * the CA has shown the pinned root and proven to be its CA.
- */
-export const enrol = async (parts: EnrolParts): Promise<Enrolled | Refusal> => {
-  const connection = await connect(parts)
-  if (isRefusal(connection)) return connection
-  try {
-    const line = await openLine(parts, connection)
-    const outcome = await converse(parts, connection, line)
-    // So that the operator sees why, too. When the CA is gone already, it knows.
-    if (isRefusal(outcome) && outcome.by === 'here') {
-      await line.send({ kind: 'refused', code: outcome.code }).catch(() => undefined)
-    }
-    await line.close()
-    return outcome
-  } catch (error) {
-    return speaksAnotherProtocol(error) ? refuse('ca-unproven', 'it does not enrol for this network') : refusalOf(error)
-  } finally {
-    if (parts.keepConnection !== true) await connection.close().catch(() => undefined)
-  }
-}
+/** The newcomer's side of enrolment. Nothing secret leaves before the CA has proven itself. */
+export const enrol = ({ invite, ...parts }: EnrolParts): Promise<Enrolled | Refusal> =>
+  callCa({ ...parts, ca: invite }, (line) => converse({ ...parts, invite }, line))
 
-type Line = Channel<CaMessage, NewcomerMessage>
-
-const converse = async (parts: EnrolParts, connection: Connection, line: Line): Promise<Enrolled | Refusal> => {
-  await line.send({ kind: 'begin' })
-  const identity = await hear(line, 'identity', REPLY_TIMEOUT_MS)
-  if (isRefusal(identity)) return identity
-  const anchor = proveCa(parts, connection, identity)
-  if (isRefusal(anchor)) return anchor
-
+const converse = async (parts: EnrolParts, line: CaLine): Promise<Enrolled | Refusal> => {
   const csr = createRequest(parts)
   const { user, password, addresses = [] } = parts
-  const door = doorFor(parts, csr, anchor)
+  const door = doorFor(parts, csr, line.anchor)
   if (isRefusal(door)) return door
   await line.send({ kind: 'request', csr, user, password, door, addresses })
-  const challenge = await hear(line, 'challenge', ENROLMENT_WAIT_MS)
+  const challenge = await line.hear('challenge', ENROLMENT_WAIT_MS)
   if (isRefusal(challenge)) return challenge
   const nonce = openChallenge(parts, csr, challenge.ciphertext)
   if (isRefusal(nonce)) return nonce
 
+  await parts.beforeAnswer?.()
   await line.send({ kind: 'answer', id: challenge.id, nonce })
-  const issued = await hear(line, 'issued', REPLY_TIMEOUT_MS)
+  const issued = await line.hear('issued', REPLY_TIMEOUT_MS)
   if (isRefusal(issued)) return issued
   const { certificate, crl, directory } = issued
-  const refused = checkIssued(parts, anchor, certificate)
-  return refused ?? { certificate, root: identity.root, caCertificate: identity.ca, crl, directory }
+  const refused = checkIssued(parts, line.anchor, certificate)
+  return refused ?? { certificate, root: line.root, caCertificate: line.ca, crl, directory }
 }
 
 const doorFor = ({ door, invite }: EnrolParts, csr: Uint8Array, anchor: TrustAnchor): Door | Refusal => {
@@ -117,25 +84,6 @@ const doorFor = ({ door, invite }: EnrolParts, csr: Uint8Array, anchor: TrustAnc
   if (door.kind !== 'rekey') return door
   const { certificate, oldKey } = door
   return { kind: 'rekey', certificate, proof: signSuccession(oldKey, csr, anchor.network) }
-}
-
-/** The root is the pinned one, and its CA certificate names the Noise peer. */
-const proveCa = (
-  { invite, clock }: EnrolParts,
-  connection: Connection,
-  identity: { readonly root: Uint8Array; readonly ca: Uint8Array },
-): TrustAnchor | Refusal => {
-  const root = readCertificate(identity.root)
-  if (isRefusal(root) || !equal(sha256(root.spki), invite.pin)) return refuse('pin-mismatch')
-  const now = clock.now()
-  const anchor = trustAnchor(identity.root, now)
-  if (isRefusal(anchor)) return anchor
-  const ca = verifyCa(identity.ca, {
-    anchor,
-    now,
-    remoteSpki: connection.remotePeer.publicKey?.raw ?? new Uint8Array(),
-  })
-  return isRefusal(ca) ? refuse('ca-unproven', ca.detail === undefined ? ca.code : `${ca.code}: ${ca.detail}`) : anchor
 }
 
 /** The challenge's nonce, if the challenge is for this very request between these two: else we would decrypt for others. */
@@ -163,43 +111,5 @@ const checkIssued = (
   if (isRefusal(device)) return device
   return device.user === user ? null : refuse('certificate-wrong-profile', `it is for ${device.user}`)
 }
-
-/** The CA's next message, which must be of this kind. */
-const hear = async <Kind extends CaMessage['kind']>(
-  line: Line,
-  kind: Kind,
-  timeoutMs: number,
-): Promise<Extract<CaMessage, { kind: Kind }> | Refusal> => {
-  const message = await line.receive(timeoutMs)
-  if (isRefusal(message)) return message
-  if (isKind(message, kind)) return message
-  return message.kind === 'refused' ? refusedThere(message.code) : refuse('wrong-order', `${message.kind}, not ${kind}`)
-}
-
-const isKind = <Kind extends CaMessage['kind']>(
-  message: CaMessage,
-  kind: Kind,
-): message is Extract<CaMessage, { kind: Kind }> => message.kind === kind
-
-const connect = async ({ node, invite, signal }: EnrolParts): Promise<Connection | Refusal> => {
-  try {
-    const addresses = invite.addresses.map((address) => `${address}/p2p/${invite.caPeerId}`)
-    return await node.dial(addresses, signal === undefined ? {} : { signal })
-  } catch (error) {
-    const refusal = refusalOf(error)
-    return refusal.code === 'wrong-peer' ? refuse('ca-unproven', 'another peer is at its address') : refusal
-  }
-}
-
-const openLine = async ({ node, invite, signal }: EnrolParts, connection: Connection): Promise<Line> => {
-  const aborting = signal === undefined ? {} : { signal }
-  const stream = await node.open(connection, enrolmentProtocol(networkIdOfPin(invite.pin)), aborting)
-  const words = { incoming: caCodec, outgoing: newcomerCodec }
-  return openChannel(stream, words, { maxFrameBytes: ENROLMENT_MAX_BYTES, ...aborting })
-}
-
-/** Whether libp2p's error of that name is behind this one. */
-const speaksAnotherProtocol = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'UnsupportedProtocolError' || speaksAnotherProtocol(error.cause))
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

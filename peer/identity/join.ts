@@ -1,54 +1,88 @@
-import { generateKeyPair } from 'node:crypto'
-import { promisify } from 'node:util'
+import { newRsaKey } from '../../shared/certificate/new-key.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { fault, isRefusal, LanyardError, orThrow } from '../../shared/errors.ts'
-import type { UserName } from '../../shared/ids.ts'
+import { type Code, fault, isRefusal, LanyardError, orThrow, type Refusal } from '../../shared/errors.ts'
+import type { PeerId, UserName } from '../../shared/ids.ts'
 import type { Invite } from '../../shared/invite.ts'
-import { DEVICE_KEY_MIN_BITS } from '../../shared/limits.ts'
 import { createNode } from '../../shared/network/node.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAddressStore } from '../store/addresses.ts'
 import { createCertificateStore } from '../store/certificates.ts'
-import { openDatabase } from '../store/database.ts'
+import { databasePath, openDatabase } from '../store/database.ts'
 import { createRevocationListStore } from '../store/revocation-list.ts'
-import { enrol } from './enrol.ts'
+import { type Enrolled, enrol } from './enrol.ts'
+import { enrolStrongEnough } from './key-size.ts'
 import { createKeystore, readProfile } from './keystore.ts'
+import { forgetTry, noteTry, wasTried } from './tried.ts'
 
 export type JoinOrder = {
   readonly home: string
-  readonly databasePath: string
   readonly invite: Invite
+  /** A new user, by the invite's token, or a further device of a user; by a login the token stays unspent. */
+  readonly as: 'new-user' | 'further-device'
   readonly user: UserName
   readonly password: string
   readonly passphrase: string
+  /** Bits that the key is to have at least. */
+  readonly keyBits: number
   readonly clock: Clock
   readonly random: Random
   /** Multiaddrs that the device will listen on, for the CA to tell to those who join later. */
   readonly listen: readonly string[]
 }
 
-export type Joined = { readonly user: UserName; readonly network: string; readonly addresses: readonly string[] }
+export type Joined = {
+  readonly user: UserName
+  readonly network: string
+  readonly device: PeerId
+  readonly addresses: readonly string[]
+}
 
 /**
  * Makes a device key, enrols it, and writes the profile: the whole of it, or nothing.
- * @throws LanyardError `already-enrolled`, or why the CA or we refused
+ * @throws LanyardError `already-enrolled`, `join-cut-off`, or why the CA or we refused
  */
 export const join = async (order: JoinOrder): Promise<Joined> => {
   await refuseSecondJoin(order.home)
-  const { clock, invite, user, random } = order
-  const { privateKey: key } = await promisify(generateKeyPair)('rsa', { modulusLength: DEVICE_KEY_MIN_BITS })
+  const { home, invite, user } = order
+  const mark = { pin: invite.pin, user }
+  const triedBefore = await wasTried(home, mark)
+  const outcome = await enrolStrongEnough(order.keyBits, (bits) =>
+    tryToJoin(order, bits, async () => (order.as === 'new-user' ? await noteTry(home, mark) : undefined)),
+  )
+  if (isRefusal(outcome)) {
+    if (outcome.by === 'there' && !triedBefore && !OWN_TROUBLE.has(outcome.code)) await forgetTry(home) // nothing was written
+    if (triedBefore && order.as === 'new-user' && TAKEN.has(outcome.code)) throw fault('join-cut-off', user)
+    throw new LanyardError(outcome)
+  }
+  await forgetTry(home)
+  return outcome
+}
+
+/** What a CA says to a new user who is none any more. */
+const TAKEN: ReadonlySet<Code> = new Set(['token-used', 'name-taken'])
+/** What a CA may say, too, when all is written down and it fails afterwards. */
+const OWN_TROUBLE: ReadonlySet<Code> = new Set(['fault', 'storage-failed', 'database-locked', 'disk-full'])
+
+const tryToJoin = async (
+  order: JoinOrder,
+  bits: number,
+  beforeAnswer: () => Promise<void>,
+): Promise<Joined | Refusal> => {
+  const { home, clock, invite, user, password, random, passphrase } = order
+  const key = await newRsaKey(bits)
   const node = await createNode({ key, listen: order.listen })
   try {
     const addresses = node.addresses()
-    const enrolled = orThrow(await enrol({ node, invite, user, password: order.password, key, clock, addresses }))
-    const { certificate, root, directory, crl } = enrolled
+    const door = order.as === 'new-user' ? {} : { door: { kind: 'login' } as const }
+    const enrolled = await enrol({ node, invite, ...door, user, password, key, clock, addresses, beforeAnswer })
+    if (isRefusal(enrolled)) return enrolled
+    const { certificate, root } = enrolled
     const { caPeerId, pin, networkName, addresses: caAddresses } = invite
     const profile = { networkName, user, caPeerId, caAddresses, pin }
-    const identity = { key, certificate, root, profile }
-    await createKeystore(order.home, identity, { passphrase: order.passphrase, random })
-    remember(order, root, directory, crl)
-    return { user, network: networkName, addresses }
+    await createKeystore(home, { key, certificate, root, profile }, { passphrase, random })
+    await remember(order, enrolled)
+    return { user, network: networkName, device: node.peerId, addresses }
   } finally {
     await node.stop()
   }
@@ -65,20 +99,15 @@ const refuseSecondJoin = async (home: string): Promise<void> => {
 }
 
 /** The others can be listed, and looked for, from the first start on. What does not verify is passed over. */
-const remember = (
-  { databasePath, clock }: JoinOrder,
-  root: Uint8Array,
-  directory: readonly { readonly certificate: Uint8Array; readonly addresses: readonly string[] }[],
-  crl: Uint8Array | null,
-): void => {
+const remember = async ({ home, clock }: JoinOrder, { root, directory, crl }: Enrolled): Promise<void> => {
   const now = clock.now()
   const anchor = orThrow(trustAnchor(root, now))
-  const database = openDatabase(databasePath)
+  const database = openDatabase(databasePath(home))
   try {
     const certificates = createCertificateStore(database)
     const known = createAddressStore(database)
     // As with any list, it is checked when it is read.
-    if (crl !== null) createRevocationListStore(database).put(crl)
+    if (crl !== null) await createRevocationListStore(database).put(crl)
     for (const { certificate, addresses } of directory) {
       const device = verifyDevice(certificate, { anchor, now })
       if (isRefusal(device)) continue

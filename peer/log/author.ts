@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto'
+import { dateText } from '../../shared/certificate/link.ts'
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import { type Clock, compareTimes, HYBRID_ZERO, type HybridTime, tick } from '../../shared/clock.ts'
-import { fault, isRefusal, LanyardError } from '../../shared/errors.ts'
+import { fault, isRefusal, LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
 import { fromHex, type Incarnation, type RecordHash, type RoomId, recordHashOf, sha256 } from '../../shared/ids.ts'
-import { RECORD_MAX_BYTES, SIGN_MAX_RECORDS } from '../../shared/limits.ts'
+import { RECORD_AHEAD_MAX_MS, RECORD_MAX_BYTES, SIGN_MAX_RECORDS } from '../../shared/limits.ts'
 import { headerCodec, type RecordHeader, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
@@ -27,7 +28,7 @@ export type Author = {
   /**
    * Adds a record to our log. Resolves once it is on the disk; once it is signed too, `onSigned` gets it.
    * The number is taken at once, so calls keep their order.
-   * @throws LanyardError `storage-failed`; nothing of it was sent
+   * @throws LanyardError `storage-failed`, `certificate-expired`; nothing of it was sent
    */
   append(draft: Draft): Promise<RecordHash>
   /** Signs what a killed process left unsigned. */
@@ -85,6 +86,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
     const head = log.head(id)
     const last = later(times.get(draft.room) ?? HYBRID_ZERO, parts.lastTime(draft.room))
     const time = tick(last, parts.clock.now())
+    const expired = expiry(parts.self(), Math.max(parts.clock.now(), time.ms - RECORD_AHEAD_MAX_MS))
+    if (expired !== null) return Promise.reject(new LanyardError(expired))
     times.set(draft.room, time)
     const seq = head === null ? 0 : head.seq + 1
     const header: RecordHeader = {
@@ -180,6 +183,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
     await database.flushed() // a killed process left them unflushed
     const left = records.unsigned().flatMap((hash) => {
       const stored = records.get(hash)
+      // Of a device that we were before, and have not the key of any more.
+      if (stored !== null && stored.device !== parts.self().peerId) return []
       const record = stored === null ? null : parseUnsigned({ header: stored.header, body: stored.body })
       return record === null || isRefusal(record) ? [] : [record]
     })
@@ -199,6 +204,10 @@ export const createAuthor = (parts: AuthorParts): Author => {
     },
   }
 }
+
+/** No reader takes what is written long after the certificate's end: the log would break off there, for ever. */
+const expiry = ({ notAfter }: VerifiedDevice, now: number): Refusal | null =>
+  now <= notAfter ? null : refuse('certificate-expired', `expired on ${dateText(notAfter)}`)
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

@@ -1,16 +1,24 @@
+import type { Clock } from '../../shared/clock.ts'
 import type { PeerId } from '../../shared/ids.ts'
 import { CA_SIGHT_MS } from '../../shared/limits.ts'
 import type { Connection, Node } from '../../shared/network/node.ts'
+import type { Random } from '../../shared/random.ts'
+import { byTheClock } from '../by-the-clock.ts'
 
 export type CaLinkParts = {
   readonly node: Node
   readonly ca: { readonly caPeerId: PeerId; readonly addresses: readonly string[] }
+  readonly clock: Clock
+  readonly random: Random
   /** The CA is connected; called once a connection. */
   readonly onSight: (connection: Connection) => void
 }
 
-/** Looks for the CA at the start and every minute, and stays connected while it is there; it may be away for days. */
-export const startCaLink = ({ node, ca, onSight }: CaLinkParts): (() => void) => {
+/**
+ * Looks for the CA at the start, and then about every minute, and stays connected while it is there; it may be away for
+ * days. Each wait is shortened at random by up to a half: when the CA is back, not everybody comes in the same second.
+ */
+export const startCaLink = ({ node, ca, clock, random, onSight }: CaLinkParts): (() => void) => {
   let dialing = false
   const look = async (): Promise<void> => {
     if (dialing || node.connections(ca.caPeerId).length > 0) return
@@ -23,7 +31,7 @@ export const startCaLink = ({ node, ca, onSight }: CaLinkParts): (() => void) =>
       dialing = false
     }
   }
-  const timer = setInterval(() => void look(), CA_SIGHT_MS)
   void look()
-  return () => clearInterval(timer)
+  const waitMs = () => CA_SIGHT_MS * (1 - (random.bytes(1)[0] ?? 0) / 512)
+  return byTheClock({ clock, waitMs, job: () => void look() })
 }

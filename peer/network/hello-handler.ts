@@ -17,8 +17,8 @@ export type HelloParts = {
   /** The CA node, which we dial for lists and renewal. */
   readonly isCa: (connection: Connection) => boolean
   readonly revoked: (serial: string) => boolean
-  /** Whether a peer is kept out for a while, for what it sent before. */
-  readonly barred: (peer: PeerId) => boolean
+  /** Why a peer is not let in at this moment, however good its certificate. */
+  readonly barred: (peer: PeerId) => Refusal | null
   /** Our own side of the hello, as it stands at this moment. */
   readonly mine: () => Hello
   readonly admit: (device: VerifiedDevice, connection: Connection, theirs: Hello) => void
@@ -111,10 +111,10 @@ const converse = async (
   const context: HelloContext = {
     mine: parts.mine(),
     verify: (certificate) => {
-      if (parts.barred(peerIdOf(connection.remotePeer))) return refuse('flooding')
       if (remoteSpki === undefined) return refuse('certificate-wrong-key', 'the connection proved no RSA key')
-      const { anchor, revoked } = parts
-      return verifyDevice(certificate, { anchor, now: parts.clock.now(), remoteSpki, revoked })
+      const { anchor, clock, revoked } = parts
+      const device = verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki, revoked })
+      return isRefusal(device) ? device : (parts.barred(peerIdOf(connection.remotePeer)) ?? device)
     },
   }
   const deadline = performance.now() + timeoutMs

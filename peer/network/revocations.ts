@@ -14,7 +14,7 @@ import type { RevocationListStore } from '../store/revocation-list.ts'
 /** Who is out, by the newest list of the root that has reached us. */
 export type Revocations = ListHolder & {
   has(serial: string): boolean
-  /** When a certificate was revoked, milliseconds since the epoch; null for one that is not. */
+  /** From when on a revoked certificate counts for nothing, milliseconds since the epoch; null for one that is not. */
   since(serial: string): number | null
   /** Why the list says less than it should: `crl-stale`, `crl-not-yet-valid`; null while it is fresh, or there is none. */
   staleness(): Refusal | null
@@ -42,7 +42,12 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     number: () => list?.number ?? 0,
     der: () => list?.der ?? null,
     has: (serial) => list?.find(serial) !== undefined,
-    since: (serial) => list?.find(serial)?.date ?? null,
+    since: (serial) => {
+      const entry = list?.find(serial)
+      if (entry === undefined) return null
+      // Its owner has changed the key: what was said right before must not be lost because two clocks differ a little.
+      return entry.reason === 'superseded' ? entry.date + CLOCK_SKEW_MS : entry.date
+    },
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
     take: async (der) => {
       const read = await readRevocationListInTurns(der, anchor.root)

@@ -1,4 +1,5 @@
 import { closeSync, fdatasync, openSync } from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { fault } from '../../shared/errors.ts'
@@ -39,6 +40,9 @@ export const integer = (value: unknown): number => {
   if (typeof value === 'number') return value
   throw fault('storage-failed', 'a column that should hold a number does not')
 }
+
+/** The database of a home. */
+export const databasePath = (home: string): string => join(home, 'lanyard.db')
 
 /** @param path of the file, or `:memory:` @throws LanyardError `storage-failed` */
 export const openDatabase = (path: string): Database => {

@@ -120,6 +120,11 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
       addPrekey.run(prekey.id, prekey.publicKey, sealed, prekey.created)
       retire.run(now, prekey.id)
     },
+    /** Forgets all that is bound to the name of this device: it has another one now. What others sealed is read on. */
+    forgetOwn: (): void => {
+      for (const table of ['own_sender_keys', 'own_recipients', 'own_prekeys'])
+        database.prepare(`DELETE FROM ${table}`).run()
+    },
     erasePrekeys: (rotatedBefore: number): void => {
       erase.run(rotatedBefore)
     },

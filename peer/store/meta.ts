@@ -1,4 +1,4 @@
-import { type Incarnation, toIncarnation } from '../../shared/ids.ts'
+import { type Incarnation, type PeerId, toIncarnation } from '../../shared/ids.ts'
 import type { Random } from '../../shared/random.ts'
 import { blob, type Database } from './database.ts'
 
@@ -18,14 +18,29 @@ export const beginNewIncarnation = (database: Database): void => {
 export const createMetaStore = (database: Database) => {
   const get = database.prepare('SELECT value FROM meta WHERE name = ?')
   const set = database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)')
+  const remove = database.prepare('DELETE FROM meta WHERE name = ?')
+  const read = (name: string): Uint8Array | null => {
+    const row = get.get(name)
+    return row === undefined ? null : blob(row.value)
+  }
   return {
-    /** One life of this store: made with it, and made anew when a backup is restored. */
+    /** One life of this store: made with it, and anew when a backup is restored, or its device has another key. */
     incarnation: (random: Random): Incarnation => {
-      const row = get.get('incarnation')
-      if (row !== undefined) return toIncarnation(blob(row.value))
+      const kept = read('incarnation')
+      if (kept !== null) return toIncarnation(kept)
       const made = random.bytes(8)
       set.run('incarnation', made)
       return toIncarnation(made)
+    },
+    /** Notes whose store this is. @returns whether it was another device's until now; then the incarnation ends here */
+    moveTo: (device: PeerId): boolean => {
+      const before = read('device')
+      const name = new TextEncoder().encode(device)
+      if (before !== null && Buffer.compare(before, name) === 0) return false
+      set.run('device', name)
+      if (before === null) return false
+      remove.run('incarnation')
+      return true
     },
   }
 }

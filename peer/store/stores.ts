@@ -1,4 +1,4 @@
-import type { Incarnation } from '../../shared/ids.ts'
+import type { Incarnation, PeerId } from '../../shared/ids.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAddressStore } from './addresses.ts'
 import { type CertificateStore, createCertificateStore } from './certificates.ts'
@@ -36,14 +36,27 @@ export type Stores = {
   readonly incarnation: Incarnation
 }
 
-/** @param key 32 bytes that seal the columns @throws LanyardError `storage-failed` */
-export const openStores = (database: Database, key: Uint8Array, random: Random): Stores => {
-  const sealer = createSealer(key, random)
+export type StoreOwner = {
+  /** 32 bytes that seal the columns. */
+  readonly storeKey: Uint8Array
+  /** Whose store it is. When that has changed, by a new key, it goes on under the new name: all of it, in one transaction. */
+  readonly device: PeerId
+}
+
+/** @throws LanyardError `storage-failed` */
+export const openStores = (database: Database, { storeKey, device }: StoreOwner, random: Random): Stores => {
+  const sealer = createSealer(storeKey, random)
+  const meta = createMetaStore(database)
+  const keys = createKeyStore(database, sealer)
+  const incarnation = database.transaction(() => {
+    if (meta.moveTo(device)) keys.forgetOwn()
+    return meta.incarnation(random)
+  })
   return {
     database,
     records: createRecordStore(database, sealer),
     serving: createServingStore(database),
-    keys: createKeyStore(database, sealer),
+    keys,
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),
     addresses: createAddressStore(database),
@@ -54,6 +67,6 @@ export const openStores = (database: Database, key: Uint8Array, random: Random):
     receipts: createReceiptStore(database),
     retention: createRetentionStore(database),
     desk: createDeskStore(database, sealer),
-    incarnation: createMetaStore(database).incarnation(random),
+    incarnation,
   }
 }

@@ -3,7 +3,7 @@ import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shar
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Peer } from '../peer.ts'
 import type { Commands, Desk } from './desk.ts'
-import { eventJson, eventLine, messageJson, messageLine, refusalJson, userLines } from './lines.ts'
+import { eventJson, eventLine, messageJson, messageLine, refusalJson, staleLine, userLines } from './lines.ts'
 import { MESSAGE_HELP, messageCommands } from './message-commands.ts'
 import { placeOf } from './places.ts'
 import { createProgressBar } from './progress.ts'
@@ -26,6 +26,7 @@ ${MESSAGE_HELP}
 /history [N]               the last N messages of this room
 /why                       what is known about peers that are not reached
 /rekey                     a new sender key, from the next message on
+/renew                     renew the certificate of this device now
 /quit                      leave`
 
 /** A plain line-by-line chat, in #general at first; resolves when the user leaves or the input ends. */
@@ -59,6 +60,8 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     network: peer.network.id,
     addresses: peer.addresses(),
   })
+  const { stale } = peer.revocationList()
+  if (stale !== null) show(staleLine(stale), { event: 'crl-stale', ...refusalJson(stale) })
   if (!json) for (const message of peer.history(peer.general, RECENT)) show(messageLine(message), {})
 
   const showHere = (count: number): void => {
@@ -104,6 +107,10 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     '/rekey': async () => {
       await peer.rekey(here)
       show('* a new sender key', { event: 'rekeyed' })
+    },
+    '/renew': async () => {
+      const refusal = await peer.renew() // its good end comes as an event
+      if (refusal !== null) throw new LanyardError(refusal)
     },
   }
   const run = async (line: string): Promise<void> => {

@@ -61,6 +61,8 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'renewed', until: new Date(event.until).toISOString() }
     case 'revocations':
       return { event: 'revocations', number: event.number, cut: event.cut, self: event.self }
+    case 'crl-stale':
+      return { event: 'crl-stale', ...refusalJson(event.refusal) }
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
     case 'delivered':
@@ -99,6 +101,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
       return `* the certificate of this device is renewed, until ${new Date(event.until).toISOString().slice(0, 10)}`
     case 'revocations':
       return revocationsLine(event)
+    case 'crl-stale':
+      return staleLine(event.refusal)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
     case 'presence':
@@ -119,6 +123,9 @@ const revocationsLine = ({ cut, self }: Extract<PeerEvent, { kind: 'revocations'
     return `! ${wordsOf({ kind: 'refusal', code: 'certificate-revoked', by: 'there' })}\n  next: ${nextStepOf(refuse('certificate-revoked'))}`
   return cut.length === 0 ? null : `* revoked, and cut off: ${cut.join(', ')}`
 }
+
+/** A warning, and what ends it. */
+export const staleLine = (refusal: Refusal): string => `! ${wordsOf(refusal)}\n  next: ${nextStepOf(refusal)}`
 
 const fileLine = ({
   name,

@@ -2,7 +2,7 @@ import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Peer } from '../peer.ts'
-import { userLines } from './lines.ts'
+import { refusalJson, staleLine, userLines } from './lines.ts'
 import { findPlace } from './places.ts'
 import { createProgressBar } from './progress.ts'
 import { roomJson, roomLines } from './room-commands.ts'
@@ -29,7 +29,12 @@ export const say = async (peer: Peer, text: string, { to, waitMs, json }: Order)
 /** Lists the users once those who are here have been found, or the wait is over. */
 export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
   await until(peer, waitMs, () => peer.users().every(({ devices }) => devices.every(({ present }) => present)))
-  return json ? JSON.stringify({ users: peer.users() }) : userLines(peer.users()).join('\n')
+  const { number, stale } = peer.revocationList()
+  if (json) {
+    const revocationList = { number, stale: stale !== null, ...(stale === null ? {} : refusalJson(stale)) }
+    return JSON.stringify({ users: peer.users(), revocationList })
+  }
+  return [...userLines(peer.users()), ...(stale === null ? [] : [staleLine(stale)])].join('\n')
 }
 
 /** The rooms that are known when the wait is over: an invitation may have to come first. */

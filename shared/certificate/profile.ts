@@ -31,6 +31,30 @@ export type RootOrder = {
   readonly random: Random
 }
 
+export type NextRootOrder = {
+  readonly key: KeyObject
+  /** The Name of the root before it, DER. */
+  readonly subject: Uint8Array
+  readonly network: NetworkId
+  readonly generation: number
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number
+  readonly random: Random
+}
+
+export type CrossOrder = {
+  readonly issuer: Issuer
+  /** The certificate of the root that is certified, DER. */
+  readonly subject: Uint8Array
+  /** The subject's number. */
+  readonly generation: number
+  readonly network: NetworkId
+  /** Milliseconds since the Unix epoch. */
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly random: Random
+}
+
 export type CaOrder = {
   readonly issuer: Issuer
   readonly network: NetworkId
@@ -74,6 +98,29 @@ export const issueDevice = ({ user, lifetimeMs = CERTIFICATE_LIFETIME_MS, ...ord
 export const issueCa = ({ lifetimeMs = ROOT_LIFETIME_MS, ...order }: CaOrder): Uint8Array =>
   issue(order, CA_NAME, lifetimeMs)
 
+/** The self-signed root that follows another under the same name, for 10 years again. */
+export const createNextRoot = (order: NextRootOrder): Uint8Array => {
+  const { key, subject, now } = order
+  const spki = spkiOf(key)
+  const extensions = rootExtensions(spki, rootUri(order.network, order.generation))
+  const times = { notBefore: now - CERTIFICATE_BACKDATE_MS, notAfter: now + ROOT_LIFETIME_MS }
+  const fields = { serial: order.random.bytes(SERIAL_BYTES), issuer: subject, subject, spki, extensions }
+  return buildCertificate({ ...fields, ...times }, signWith(key))
+}
+
+/** One root's key, certified by another root of the network: they bear one name, so it is self-issued (RFC 5280 §3.2). */
+export const createCross = (order: CrossOrder): Uint8Array => {
+  const { issuer, subject, notBefore, notAfter, network, generation, random } = order
+  const { subject: name, spki: issuerSpki } = orThrow(readCertificate(issuer.certificate))
+  const { spki } = orThrow(readCertificate(subject))
+  const extensions = crossExtensions({ uri: rootUri(network, generation), spki, issuerKeyId: keyIdOf(issuerSpki) })
+  const fields = { serial: random.bytes(SERIAL_BYTES), issuer: name, subject: name, notBefore, notAfter, spki }
+  return buildCertificate({ ...fields, extensions }, signWith(issuer.key))
+}
+
+/** Which root of which network this is: `lanyard://<network id>/~root/<number>`; the first one, number 1, has no such name. */
+export const rootUri = (network: NetworkId, generation: number): string => `lanyard://${network}/~root/${generation}`
+
 /** The one subject alternative name, in the manner of SPIFFE: `lanyard://<network id>/<user>/<PeerId>`. */
 export const certificateUri = (network: NetworkId, user: UserName | typeof CA_NAME, peerId: PeerId): string =>
   `lanyard://${network}/${user}/${peerId}`
@@ -92,26 +139,34 @@ const DEVICE_EXTENDED_USAGE = encode(sequence(oid('1.3.6.1.5.5.7.3.2'), oid('1.3
 
 const extension = (type: string, critical: boolean, value: Uint8Array): Extension => ({ oid: type, critical, value })
 
-/** The extensions of a root, no more and no fewer. */
-export const rootExtensions = (spki: Uint8Array): readonly Extension[] => [
+/** The extensions of a root, no more and no fewer. @param uri of every root but the first: `rootUri` */
+export const rootExtensions = (spki: Uint8Array, uri?: string): readonly Extension[] => [
   extension(OID.basicConstraints, true, ROOT_CONSTRAINTS),
   extension(OID.keyUsage, true, ROOT_KEY_USAGE),
+  ...(uri === undefined ? [] : [alternativeName(uri)]),
   extension(OID.subjectKeyIdentifier, false, encode(octets(keyIdOf(spki)))),
 ]
 
+type Certified = { readonly uri: string; readonly spki: Uint8Array; readonly issuerKeyId: Uint8Array }
+
+/** The extensions of a root's certificate from another root, no more and no fewer. */
+export const crossExtensions = ({ uri, spki, issuerKeyId }: Certified): readonly Extension[] => [
+  extension(OID.authorityKeyIdentifier, false, authorityKeyIdentifier(issuerKeyId)),
+  ...rootExtensions(spki, uri),
+]
+
 /** The extensions of a device's certificate, no more and no fewer: the CA writes these, and the verifier compares. */
-export const deviceExtensions = (subject: {
-  readonly uri: string
-  readonly spki: Uint8Array
-  readonly issuerKeyId: Uint8Array
-}): readonly Extension[] => [
+export const deviceExtensions = (subject: Certified): readonly Extension[] => [
   extension(OID.authorityKeyIdentifier, false, authorityKeyIdentifier(subject.issuerKeyId)),
   extension(OID.basicConstraints, true, DEVICE_CONSTRAINTS),
   extension(OID.keyUsage, true, DEVICE_KEY_USAGE),
   extension(OID.extendedKeyUsage, false, DEVICE_EXTENDED_USAGE),
-  extension(OID.subjectAlternativeName, false, encode(sequence(implicit(6, Buffer.from(subject.uri, 'ascii'))))),
+  alternativeName(subject.uri),
   extension(OID.subjectKeyIdentifier, false, encode(octets(keyIdOf(subject.spki)))),
 ]
+
+const alternativeName = (uri: string): Extension =>
+  extension(OID.subjectAlternativeName, false, encode(sequence(implicit(6, Buffer.from(uri, 'ascii')))))
 
 /** RFC 5280 §4.2.1.1: the key identifier alone. */
 export const authorityKeyIdentifier = (keyId: Uint8Array): Uint8Array => encode(sequence(implicit(0, keyId)))

@@ -10,6 +10,8 @@ import { fault } from '../errors.ts'
 import type { PeerId } from '../ids.ts'
 import {
   CONNECTIONS_MAX,
+  DIAL_ADDRESS_MS,
+  DIAL_MS,
   INBOUND_CONNECTIONS_PER_SECOND,
   MDNS_INTERVAL_MS,
   READ_BUFFER_BYTES,
@@ -79,6 +81,8 @@ export const createNode = async (parts: NodeParts): Promise<Node> => {
       parts.serviceTag === undefined ? [] : [mdns({ serviceTag: parts.serviceTag, interval: MDNS_INTERVAL_MS })],
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
+      addressDialTimeout: DIAL_ADDRESS_MS,
+      dialTimeout: DIAL_MS,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: INBOUND_CONNECTIONS_PER_SECOND,
     },

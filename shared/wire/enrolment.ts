@@ -17,6 +17,7 @@ import { protocolId } from './protocol.ts'
 /**
  * Enrolment, on one stream that the newcomer opens to the CA, in this order:
  * `begin` → `identity` → `request` → `challenge` → `answer` → `issued`.
+ * A user's device may send `password` in the place of `request`; the CA answers `changed`.
  * Instead of any of them either side may send `refused`, and then closes the stream.
  */
 export const enrolmentProtocol = (network: NetworkId): string => protocolId(network, 'enrol')
@@ -46,6 +47,14 @@ export type EnrolmentRequest = {
   readonly addresses: readonly string[]
 }
 
+/** Another password for a user, who knows the present one, from a device of theirs. */
+export type PasswordChange = {
+  readonly kind: 'password'
+  readonly user: string
+  readonly password: string
+  readonly newPassword: string
+}
+
 /** A device of the network, as the CA tells newcomers of it. */
 export type DirectoryEntry = {
   /** DER. */
@@ -58,6 +67,7 @@ export type DirectoryEntry = {
 export type NewcomerMessage =
   | { readonly kind: 'begin' }
   | EnrolmentRequest
+  | PasswordChange
   /** The challenge's nonce, 32 bytes, and the id that came beside it. */
   | { readonly kind: 'answer'; readonly id: Uint8Array; readonly nonce: Uint8Array }
   | { readonly kind: 'refused'; readonly code: string }
@@ -77,10 +87,15 @@ export type CaMessage =
       /** The network's devices, the newest first; as many as a frame holds. */
       readonly directory: readonly DirectoryEntry[]
     }
+  /** The password is another one now. */
+  | { readonly kind: 'changed' }
   | { readonly kind: 'refused'; readonly code: string }
 
 const refused = z.strictObject({ kind: z.literal('refused'), code: z.string().max(64) })
 const certificate = bytes({ max: CERTIFICATE_MAX_BYTES })
+// Twice what the rules allow: a name or password that is a little too long gets its own refusal, by the policy.
+const user = z.string().max(2 * USER_NAME_MAX)
+const password = z.string().max(2 * PASSWORD_MAX_BYTES)
 const addresses = z.array(z.string().max(ADDRESS_MAX_CHARACTERS)).max(ADDRESSES_MAX)
 
 /** At most 16 KiB. */
@@ -90,9 +105,8 @@ export const newcomerCodec = codec<NewcomerMessage>(
     z.strictObject({
       kind: z.literal('request'),
       csr: certificate,
-      // Twice what the rules allow: a name or password that is a little too long gets its own refusal, by the policy.
-      user: z.string().max(2 * USER_NAME_MAX),
-      password: z.string().max(2 * PASSWORD_MAX_BYTES),
+      user,
+      password,
       door: z.discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('token'), token: bytes(INVITE_TOKEN_BYTES) }),
         z.strictObject({ kind: z.literal('register') }),
@@ -102,6 +116,7 @@ export const newcomerCodec = codec<NewcomerMessage>(
       ]),
       addresses,
     }),
+    z.strictObject({ kind: z.literal('password'), user, password, newPassword: password }),
     z.strictObject({ kind: z.literal('answer'), id: bytes(16), nonce: bytes(32) }),
     refused,
   ]),
@@ -119,6 +134,7 @@ export const caCodec = codec<CaMessage>(
       crl: bytes({ max: ENROLMENT_MAX_BYTES }).nullable(),
       directory: z.array(z.strictObject({ certificate, addresses })),
     }),
+    z.strictObject({ kind: z.literal('changed') }),
     refused,
   ]),
   ENROLMENT_MAX_BYTES,

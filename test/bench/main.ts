@@ -7,6 +7,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   start: async () => (await import('./start.ts')).start,
   messages: async () => (await import('./messages.ts')).messages,
   files: async () => (await import('./files.ts')).files,
+  ca: async () => (await import('./ca.ts')).ca,
 }
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json')

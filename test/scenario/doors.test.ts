@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lastAudit } from '../../ca-node/audit.ts'
 import { openBesideCa } from '../../ca-node/beside.ts'
 import { approve, listPending } from '../../ca-node/modes.ts'
 import type { EnrolDoor } from '../../peer/identity/enrol.ts'
+import { changePassword } from '../../peer/identity/password.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { CERTIFICATE_LIFETIME_MS, DEVICES_PER_USER, ENROLMENT_TRIES, RENEWAL_GRACE_MS } from '../../shared/limits.ts'
-import { newKey } from '../support/certificates.ts'
+import { newKey, user } from '../support/certificates.ts'
 import { enrolAs, type Newcomer, newcomer, PASSWORD, type TestCa, testCa } from '../support/enrolment.ts'
 
 let ca: TestCa
@@ -140,6 +142,33 @@ describe('a new key', () => {
     expect(await knock(third, 'changer', door)).toMatchObject({ code: 'certificate-revoked' })
   })
 
+  test('is given again to who did not hear that it was given, and to no other key', async () => {
+    await using old = await newcomer()
+    const { certificate, root } = await join(old, 'unlucky')
+    await using fresh = await newcomer()
+    const door = { kind: 'rekey', certificate, oldKey: old.key } as const
+    const lost = orThrow(await knock(fresh, 'unlucky', door))
+    const again = orThrow(await knock(fresh, 'unlucky', door))
+    expect(read(root, again.certificate).serial).not.toBe(read(root, lost.certificate).serial)
+    expect(read(root, again.certificate).peerId).toBe(fresh.node.peerId)
+    expect((await devicesOf('unlucky')).map(({ revoked }) => revoked).sort()).toEqual([false, true])
+    await using other = await newcomer()
+    expect(await knock(other, 'unlucky', door)).toMatchObject({ code: 'certificate-revoked' })
+    await ca.revoke({ peerId: fresh.node.peerId }, 'unspecified')
+    expect(await knock(fresh, 'unlucky', door)).toMatchObject({ code: 'certificate-revoked' })
+  })
+
+  test('of one user is not got by the retired key of another', async () => {
+    await using old = await newcomer()
+    const { certificate } = await join(old, 'retiree')
+    await using fresh = await newcomer()
+    orThrow(await knock(fresh, 'retiree', { kind: 'rekey', certificate, oldKey: old.key }))
+    await using stranger = await newcomer()
+    await join(stranger, 'stranger')
+    const door = { kind: 'rekey', certificate, oldKey: old.key } as const
+    expect(await knock(stranger, 'retiree', door)).toMatchObject({ code: 'certificate-revoked' })
+  })
+
   test('is not given to who lacks the old one', async () => {
     await using old = await newcomer()
     const { certificate } = await join(old, 'robbed')
@@ -147,6 +176,82 @@ describe('a new key', () => {
     const door = { kind: 'rekey', certificate, oldKey: newKey() } as const
     expect(await knock(thief, 'robbed', door)).toMatchObject({ code: 'request-bad-signature', by: 'there' })
     expect(await devicesOf('robbed')).toMatchObject([{ revoked: false }])
+  })
+})
+
+describe('another password', () => {
+  const NEW = 'an even better password'
+  const change = async (device: Newcomer, name: string, password: string, newPassword = NEW) =>
+    changePassword(
+      { node: device.node, ca: await ca.oneInvite(), clock: ca.clock },
+      { user: user(name), password, newPassword },
+    )
+
+  test('is set by the present one, from a device of the user, and is in the audit', async () => {
+    await using device = await newcomer()
+    await join(device, 'changing')
+    expect(await change(device, 'changing', PASSWORD)).toBeNull()
+    await using phone = await newcomer()
+    expect(await login(phone, 'changing')).toMatchObject({ code: 'password-wrong' })
+    expect(await login(phone, 'changing', NEW)).toHaveProperty('certificate')
+    const store = await openBesideCa(ca.home, ca.clock.now())
+    const rows = await lastAudit(store.database, 10)
+    await store.close()
+    expect(rows.filter(({ event }) => event === 'password')).toMatchObject([
+      { subject: 'changing', detail: `by the user, from ${device.node.peerId}` },
+    ])
+    expect(JSON.stringify(rows) + JSON.stringify(ca.logged)).not.toContain(NEW)
+  })
+
+  test('is not set by a wrong one, nor is anybody told whether there is such a user', async () => {
+    await using device = await newcomer()
+    await join(device, 'steadfast')
+    expect(await change(device, 'steadfast', 'a wrong password')).toMatchObject({ code: 'password-wrong', by: 'there' })
+    expect(await change(device, 'nobody-here', PASSWORD)).toMatchObject({ code: 'password-wrong', by: 'there' })
+    expect(await change(device, 'steadfast', PASSWORD, '1234567')).toMatchObject({ code: 'password-too-short' })
+    expect(await change(device, 'steadfast', PASSWORD, 'x'.repeat(1_025))).toMatchObject({ code: 'input-invalid' })
+    await using phone = await newcomer()
+    expect(await login(phone, 'steadfast')).toHaveProperty('certificate')
+  })
+
+  test("is not set from a stranger's device, nor from one that is out, though the password be right", async () => {
+    await using device = await newcomer()
+    await join(device, 'wary')
+    await using stranger = await newcomer()
+    expect(await change(stranger, 'wary', PASSWORD)).toMatchObject({ code: 'device-not-theirs', by: 'there' })
+    await ca.revoke({ user: 'wary' }, 'unspecified')
+    expect(await change(device, 'wary', PASSWORD)).toMatchObject({ code: 'certificate-revoked', by: 'there' })
+    await using phone = await newcomer()
+    expect(await login(phone, 'wary')).toHaveProperty('certificate')
+  })
+
+  test('is guessed at no faster than by logging in: the tries of both doors count together', async () => {
+    await using device = await newcomer()
+    await join(device, 'besieged')
+    for (let count = 0; count < 3; count += 1) {
+      await using thief = await newcomer()
+      expect(await login(thief, 'besieged', 'a wrong password')).toMatchObject({ code: 'password-wrong' })
+    }
+    await using thief = await newcomer()
+    const codes: unknown[] = []
+    for (let count = 0; count < 3; count += 1) codes.push(await change(thief, 'besieged', 'a wrong password'))
+    expect(codes).toMatchObject([{ code: 'password-wrong' }, { code: 'password-wrong' }, { code: 'rate-limited' }])
+  })
+
+  test('of two that are set at the same instant is the one that was answered', async () => {
+    await using left = await newcomer()
+    await join(left, 'hasty')
+    await using right = await newcomer()
+    orThrow(await login(right, 'hasty'))
+    const [first, second] = await Promise.all([
+      change(left, 'hasty', PASSWORD, 'the password of the left'),
+      change(right, 'hasty', PASSWORD, 'the password of the right'),
+    ])
+    expect([first, second].filter((outcome) => outcome === null)).toHaveLength(1)
+    expect([first, second].find((outcome) => outcome !== null)).toMatchObject({ code: 'password-wrong' })
+    await using phone = await newcomer()
+    const winner = first === null ? 'the password of the left' : 'the password of the right'
+    expect(await login(phone, 'hasty', winner)).toHaveProperty('certificate')
   })
 })
 

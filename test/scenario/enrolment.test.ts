@@ -434,6 +434,7 @@ describe('the newcomer', () => {
         }
         case 'answer':
           return { kind: 'issued', certificate: certificate?.() ?? new Uint8Array(), crl: null, directory: [] }
+        case 'password':
         case 'refused':
           return null
       }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { topicOf } from '../../peer/log/gossip.ts'
 import type { Code, Refusal } from '../../shared/errors.ts'
 import { isRefusal, nextStepOf, refusedThere, wordsOf } from '../../shared/errors.ts'
@@ -18,7 +18,7 @@ let world: Awaited<ReturnType<typeof createWorld>>
 let alice: Resident
 let bob: Resident
 beforeAll(async () => {
-  world = await createWorld({ helloTimeoutMs: 2_000 })
+  world = await createWorld({ helloTimeoutMs: 4_000 }) // short, for those who say nothing; long enough for a busy machine
   alice = await world.settle('alice')
   bob = await world.settle('bob')
   await bob.until((event) => event.kind === 'session')
@@ -227,7 +227,7 @@ describe('a dialer', () => {
     const [address = ''] = one.node.addresses()
     alice.peer.meet(gone.node.peerId, [address.replace(one.node.peerId, gone.node.peerId)])
     const found = (): unknown => alice.peer.sightings().find(({ peer }) => peer === gone.node.peerId)?.lastRefusal
-    await vi.waitFor(() => expect(found()).toMatchObject({ code: 'wrong-peer' }))
+    await expect.poll(found).toMatchObject({ code: 'wrong-peer' })
     await line.say(one.hello(honest(one)))
     expect(await line.hear()).toMatchObject({ kind: 'hello' })
     await line.say({ kind: 'admitted' })

@@ -81,7 +81,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
   const { self, key } = person
   const { network } = anchor
   const clock = { now: parts.now }
-  const stores = openStores(drive.database, parts.storeKey, random)
+  const stores = openStores(drive.database, { storeKey: parts.storeKey, device: self.peerId }, random)
   const { database, records } = stores
   const emit = parts.onEvent
   const sessions = createSessions(self.peerId)

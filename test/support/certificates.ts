@@ -1,6 +1,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { type Extension, readCertificate } from '../../shared/certificate/certificate.ts'
 import { OID } from '../../shared/certificate/extensions.ts'
+import { type Succession, succeed } from '../../shared/certificate/lineage.ts'
+import { createSuccession } from '../../shared/certificate/new-succession.ts'
 import {
   certificateUri,
   createRoot,
@@ -22,7 +24,7 @@ import {
 import { type Clock, systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
 import { fromHex, type NetworkId, type UserName } from '../../shared/ids.ts'
-import { DAY_MS } from '../../shared/limits.ts'
+import { DAY_MS, ROOT_OVERLAP_MS } from '../../shared/limits.ts'
 import { peerIdOfSpki } from '../../shared/network/peer-id.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { userNameOf } from '../../shared/user-name.ts'
@@ -55,7 +57,26 @@ export const testNetwork = (options: { readonly clock?: Clock; readonly name?: s
   const rootKey = newKey()
   const now = clock.now()
   const root = createRoot({ key: rootKey, networkName, now, random: systemRandom })
-  const anchor = orThrow(trustAnchor(root, now))
+  return networkUnder({ rootKey, anchor: orThrow(trustAnchor(root, now)), clock })
+}
+
+type Successor = TestNetwork & { readonly succession: Succession }
+
+/** The same network after its root has been rolled over. */
+export const rollOver = (
+  { rootKey: oldKey, root: before, anchor: old, clock }: TestNetwork,
+  overlapMs: number = ROOT_OVERLAP_MS,
+): Successor => {
+  const rootKey = newKey()
+  const now = clock.now()
+  const { network, generation } = old
+  const shared = { network, generation: generation + 1, overlapMs, now, random: systemRandom }
+  const succession = createSuccession({ old: { certificate: before, key: oldKey }, key: rootKey, ...shared })
+  return { ...networkUnder({ rootKey, anchor: orThrow(succeed(old, succession, now)), clock }), succession }
+}
+
+const networkUnder = ({ rootKey, anchor, clock }: Pick<TestNetwork, 'rootKey' | 'anchor' | 'clock'>): TestNetwork => {
+  const root = anchor.certificate
   const order = { issuer: { certificate: root, key: rootKey }, network: anchor.network, random: systemRandom }
   return {
     rootKey,
@@ -72,9 +93,13 @@ export const testNetwork = (options: { readonly clock?: Clock; readonly name?: s
 export type Changes = Partial<CertificateFields> & { readonly signedBy?: KeyObject }
 
 /** The subject's honest certificate with some fields exchanged for any others, signed (by the root) as if all were well. */
-export const unsafeCertificate = (network: TestNetwork, subject: Subject, changes: Changes): Uint8Array => {
-  const { signedBy = network.rootKey, ...fields } = changes
-  const honest = orThrow(readCertificate(network.issue(subject)))
+export const unsafeCertificate = (network: TestNetwork, subject: Subject, changes: Changes): Uint8Array =>
+  unsafeSigned(network.issue(subject), { signedBy: network.rootKey, ...changes })
+
+/** A certificate with some fields exchanged for any others. */
+export const unsafeSigned = (der: Uint8Array, changes: Changes & { readonly signedBy: KeyObject }): Uint8Array => {
+  const { signedBy, ...fields } = changes
+  const honest = orThrow(readCertificate(der))
   const { serial, issuer, subject: name, notBefore, notAfter, spki, extensions } = honest
   return buildCertificate(
     {

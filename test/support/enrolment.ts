@@ -36,6 +36,17 @@ export const manualClock = (start = Date.now()): Clock & { advance(ms: number): 
   }
 }
 
+/** The machine's clock, which a test can put forward. */
+export const runningClock = (): ReturnType<typeof manualClock> => {
+  let ahead = 0
+  return {
+    now: () => Date.now() + ahead,
+    advance: (ms) => {
+      ahead += ms
+    },
+  }
+}
+
 export const temporaryFolder = async (): Promise<{ path: string; remove: () => Promise<void> }> => {
   const path = await mkdtemp(join(tmpdir(), 'lanyard-'))
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
@@ -47,38 +58,72 @@ export type TestCa = Ca & {
   /** The operator's log so far. */
   readonly logged: readonly { readonly event: string; readonly facts: Readonly<Record<string, unknown>> }[]
   oneInvite(): Promise<Invite>
+  /** Stops it for a while; its home stays. */
+  turnOff(): Promise<void>
+  /** Starts it again, at the same addresses. */
+  turnOn(): Promise<void>
+}
+
+type TestCaOptions = Pick<CaParts, 'healthPort' | 'mode' | 'silenceMs'> & {
+  readonly clock?: TestCa['clock']
+  /** Called with each line of the operator's log, before the CA goes on. */
+  readonly onLog?: (event: string, facts: Readonly<Record<string, unknown>>) => void
 }
 
 /** A CA with a root of its own, on loopback; its keys take a few seconds. */
-export const testCa = async (options: Pick<CaParts, 'healthPort' | 'mode' | 'silenceMs'> = {}): Promise<TestCa> => {
+export const testCa = async (options: TestCaOptions = {}): Promise<TestCa> => {
   const folder = await temporaryFolder()
   const home = join(folder.path, 'ca')
-  const clock = manualClock()
+  const { clock = manualClock(), onLog, ...parts } = options
   const logged: { event: string; facts: Readonly<Record<string, unknown>> }[] = []
   const random = systemRandom
   await createCaKeys(home, { networkName: 'test', passphrase: PASSPHRASE, random, now: clock.now() })
-  const ca = await startCa({
-    home,
-    passphrase: PASSPHRASE,
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    clock,
-    random,
-    log: (event, facts) => logged.push({ event, facts }),
-    ...options,
-  })
+  const start = (listen: readonly string[]): Promise<Ca> =>
+    startCa({
+      home,
+      passphrase: PASSPHRASE,
+      listen,
+      clock,
+      random,
+      log: (event, facts) => {
+        logged.push({ event, facts })
+        onLog?.(event, facts)
+      },
+      ...parts,
+    })
+  const first = await start(['/ip4/127.0.0.1/tcp/0'])
+  let running: Ca | null = first
+  const current = (): Ca => {
+    if (running === null) throw new Error('the CA is off')
+    return running
+  }
+  const turnOff = async (): Promise<void> => {
+    const ca = running
+    running = null
+    await ca?.stop()
+  }
   const stop = async (): Promise<void> => {
-    await ca.stop()
+    await turnOff()
     await folder.remove()
   }
+  const invite: Ca['invite'] = (order) => current().invite(order)
   return {
-    ...ca,
+    ...first, // what does not change from one start to the next
+    invite,
+    users: () => current().users(),
+    crl: () => current().crl(),
+    revoke: (target, reason) => current().revoke(target, reason),
     home,
     clock,
     logged,
     oneInvite: async () => {
-      const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
-      if (invite === undefined) throw new Error('no invite')
-      return invite
+      const [one] = await invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
+      if (one === undefined) throw new Error('no invite')
+      return one
+    },
+    turnOff,
+    turnOn: async () => {
+      running = await start(first.addresses)
     },
     stop,
     [Symbol.asyncDispose]: stop,

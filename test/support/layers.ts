@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const DOORS: readonly { readonly packages: RegExp; readonly doors: readonly string[] }[] = [
   { packages: /^node-forge(\/|$)/, doors: ['shared/certificate/x509.ts'] },
   { packages: /^(node:)?sqlite$/, doors: ['ca-node/database.ts', 'peer/store/database.ts'] },
+  { packages: /^pg(-.*)?(\/|$)/, doors: ['ca-node/database-postgres.ts'] },
   { packages: /^@hpke\//, doors: ['peer/group/boxes.ts'] },
   { packages: /^(libp2p|@libp2p\/.*|@chainsafe\/.*|@multiformats\/.*)(\/|$)/, doors: ['shared/network/'] },
   { packages: /^kysely(\/|$)/, doors: ['ca-node/'] },

@@ -123,7 +123,11 @@ export const listener = (
   options: { readonly path?: string; readonly rooms?: readonly RoomId[] } = {},
 ): Listener => {
   const storeKey = new Uint8Array(createHash('sha256').update(self.device.peerId).digest())
-  const stores = openStores(openDatabase(options.path ?? ':memory:'), storeKey, systemRandom)
+  const stores = openStores(
+    openDatabase(options.path ?? ':memory:'),
+    { storeKey, device: self.device.peerId },
+    systemRandom,
+  )
   const { database, records, certificates, keys } = stores
   const { peerId, user } = self.device
   const clock = { now: () => START }

@@ -178,7 +178,7 @@ describe('tries to enrol', () => {
 describe('the policy', () => {
   const key = newKey()
   const network = testNetwork({ clock: { now: () => NOW }, name: 'policy' })
-  const ground = { anchor: network.anchor, now: NOW }
+  const ground = { anchor: network.anchor, now: NOW, keyBits: 2048 }
   const caller = { peerId: peerIdOfSpki(spkiOf(key)), spki: spkiOf(key) }
   const request = (changes: Partial<EnrolmentRequest> = {}): EnrolmentRequest => ({
     kind: 'request',

@@ -28,11 +28,18 @@ const newcomerMessage: fc.Arbitrary<NewcomerMessage> = fc.oneof(
     ),
     addresses: fc.array(fc.string({ maxLength: 40 }), { maxLength: 3 }),
   }),
+  fc.record({
+    kind: fc.constant('password' as const),
+    user: fc.string({ unit: 'grapheme', maxLength: 15 }),
+    password: fc.string({ unit: 'grapheme', maxLength: 100 }),
+    newPassword: fc.string({ unit: 'grapheme', maxLength: 100 }),
+  }),
   fc.record({ kind: fc.constant('answer' as const), id: bytes(16), nonce: bytes(32) }),
   refused,
 )
 const caMessage: fc.Arbitrary<CaMessage> = fc.oneof(
   fc.record({ kind: fc.constant('identity' as const), root: bytes(0, 2_000), ca: bytes(0, 2_000) }),
+  fc.constant({ kind: 'changed' as const }),
   fc.record({ kind: fc.constant('challenge' as const), id: bytes(16), ciphertext: bytes(0, 512) }),
   fc.record({
     kind: fc.constant('issued' as const),
@@ -88,6 +95,7 @@ describe('enrolment messages', () => {
     ['a short token', { ...request, door: { kind: 'token', token: new Uint8Array(15) } }],
     ['a token as text', { ...request, door: { kind: 'token', token: 'aaaaaaaaaaaaaaaa' } }],
     ['a nonce of 31 bytes', { ...answer, nonce: new Uint8Array(31) }],
+    ['a change to no password', { kind: 'password', user: 'alice', password: 'correct horse' }],
     ['a long code', { kind: 'refused', code: 'x'.repeat(65) }],
   ])('with %s are refused', (_what, message) => {
     expect(newcomerCodec.decode(encode(message))).toMatchObject({ code: 'frame-malformed' })
