@@ -1,6 +1,5 @@
 import type { RecordHash } from '../../shared/ids.ts'
-import { firstWhere } from './bisect.ts'
-import { addTo, type Chains, lastKnown } from './chains.ts'
+import { addTo, type Chains, firstUnknown, lastKnown } from './chains.ts'
 import { compareHashes, type Fact, type FactOf, isFact } from './fact.ts'
 import type { Past } from './knowledge.ts'
 
@@ -67,20 +66,16 @@ export const authorityOf = (creator: string, open: boolean, facts: readonly Fact
     (grants.get(user) ?? []).some(
       ({ rank, ended }) => compareRanks(rank, by) <= 0 && !ended.some(({ hash }) => past.has(hash)),
     )
-  const endedBy = (user: string, { rank, fact }: Pick<Grant, 'rank' | 'fact'>): readonly Fact[] => {
-    const isSenior = ({ hash }: Fact): boolean => compareRanks(ranks.get(hash) ?? rank, rank) < 0
-    return [...(endings.get(user) ?? NONE).values()].flatMap((chain) => {
-      const unknown = fact === null ? 0 : firstWhere(chain, ({ hash }) => !fact.past.has(hash))
-      return chain.slice(unknown).find(isSenior) ?? []
-    })
-  }
+  /** At the grant's turn, all endings that are decided are by seniors. */
+  const endedBy = (user: string, fact: Fact | null): readonly Fact[] =>
+    fact === null ? [] : firstUnknown(endings.get(user) ?? NONE, fact.past)
 
   for (let due: readonly Due[] = [{ user: creator, rank: CREATOR, fact: null }]; due.length > 0; ) {
     // Who was granted at one depth is due at the next: no turn comes before one that is more senior.
     due = due
       .toSorted((a, b) => compareRanks(a.rank, b.rank))
       .flatMap(({ user, rank, fact }) => {
-        const grant = { rank, fact, ended: endedBy(user, { rank, fact }) }
+        const grant = { rank, fact, ended: endedBy(user, fact) }
         push(grants, user, grant)
         return decide(user, grant)
       })
@@ -132,9 +127,9 @@ const returnsOf = (creator: string, open: boolean, facts: readonly Fact[]) => {
   const leaves = new Map<string, Map<string, Fact[]>>()
   const comings = new Map<string, Map<string, Fact[]>>()
   for (const fact of facts) {
-    const { user, body } = fact
+    const { user, body, past } = fact
     if (body.kind === 'leave') addTo(chainsOf(leaves, user), fact)
-    if (body.kind === 'room') addTo(chainsOf(comings, creator), fact)
+    if (body.kind === 'room' && user === creator && past.size === 0) addTo(chainsOf(comings, user), fact)
     if (body.kind === 'join' && open) addTo(chainsOf(comings, user), fact)
     const isBrought = body.kind === 'invite' || (body.kind === 'grant' && body.admin)
     if (isBrought && body.user !== user) addTo(chainsOf(comings, body.user), fact)

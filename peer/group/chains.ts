@@ -30,6 +30,10 @@ export const lastOf = (chains: Chains): readonly Fact[] => each(chains, (chain) 
 export const lastKnown = (chains: Chains, past: Past): readonly Fact[] =>
   each(chains, (chain) => chain[firstWhere(chain, ({ hash }) => !past.has(hash)) - 1])
 
+/** Of each log the first fact that is not known. */
+export const firstUnknown = (chains: Chains, past: Past): readonly Fact[] =>
+  each(chains, (chain) => chain[firstWhere(chain, ({ hash }) => !past.has(hash))])
+
 /** Of each log the first fact whose author knew this one. */
 export const firstKnowing = (chains: Chains, fact: Fact): readonly Fact[] =>
   each(chains, (chain) => chain[firstWhere(chain, ({ past }) => past.has(fact.hash))])

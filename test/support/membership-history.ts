@@ -57,14 +57,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** Writes only. */
-export const anyWrites = (): fc.Arbitrary<readonly Write[]> => fc.array(write, { maxLength: 12 })
+export const anyWrites = (): fc.Arbitrary<readonly Write[]> => fc.array(write, { maxLength: 12, size: 'max' })
 
 /** Histories of a room with several devices that know different things, honest ones and others. */
 export const anyStory = (maxLength = 40): fc.Arbitrary<Story> =>
   fc.record({
     access: fc.constantFrom('open', 'invite'),
     salt: fc.nat().map(String),
-    steps: fc.array(step, { minLength: 4, maxLength }),
+    steps: fc.array(step, { minLength: 4, maxLength, size: 'max' }),
   })
 
 /** Tells it: alice has made bob and carol admins, in a tree or in a row, before the devices part. */

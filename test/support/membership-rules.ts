@@ -57,7 +57,8 @@ export const rulesOf = (records: readonly Entry[]): Rules => {
     )
   const comesIn = (fact: Entry, user: string): boolean =>
     (subjectOf(fact) === user && fact.user !== user && (fact.body?.kind === 'invite' || isGrant(fact))) ||
-    (fact.user === user && (fact.body?.kind === 'room' || (fact.body?.kind === 'join' && isOpen)))
+    (fact.user === user && fact.body?.kind === 'room' && known.get(fact.hash)?.size === 0) ||
+    (fact.user === user && fact.body?.kind === 'join' && isOpen)
   const isBack = (record: Entry): boolean =>
     facts
       .filter((leave) => leave.body?.kind === 'leave' && leave.user === record.user && knows(record, leave))

@@ -198,4 +198,24 @@ describe('an admin who has left', () => {
     bob.invite('erin')
     expect(namesOf(bob.state())).toBe('alice* bob* carol dave erin')
   })
+
+  test('does not come back by a join of its own', () => {
+    const [alice, bob] = crew('bob')
+    bob.leave()
+    bob.join()
+    bob.invite('erin')
+    alice.sync(bob)
+    expect(namesOf(alice.state())).toBe('alice* carol dave')
+  })
+
+  test('while it was being removed has left nothing behind: made an admin again, it has its say', () => {
+    const [alice, bob] = crew('bob')
+    alice.remove('bob')
+    bob.leave()
+    alice.grant('bob')
+    bob.sync(alice)
+    bob.invite('erin')
+    alice.sync(bob)
+    expect(namesOf(alice.state())).toBe('alice* bob* carol dave erin')
+  })
 })

@@ -41,7 +41,7 @@ test('the same facts give the same room, in whatever order and however often the
   timeout: TIMEOUT_MS,
 }, () => {
   holds(
-    60,
+    30,
     fc.property(anyStory(), fc.nat(), (story, order) => {
       const { writers } = tell(story)
       const whole = all(writers)

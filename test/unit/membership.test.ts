@@ -157,6 +157,7 @@ describe('the creator', () => {
     alice.leave()
     const founding = [...alice.held.values()].find(({ body }) => body?.kind === 'room')
     alice.write(founding?.body ?? null)
+    alice.invite('bob')
     expect(namesOf(alice.state())).toBe('')
   })
 
