@@ -18,7 +18,7 @@ export const createReceiptStore = (database: Database) => {
   )
   const holders = database.prepare(
     `SELECT COUNT(*) AS count FROM reached
-     WHERE room = ? AND device = ? AND inc = ? AND what = 'held' AND seq >= ? AND by <> device`,
+     WHERE room = ? AND device = ? AND inc = ? AND what = 'held' AND seq >= ?`,
   )
   const readers = database.prepare(
     `SELECT by FROM reached WHERE room = ? AND device = ? AND inc = ? AND what = 'read' AND seq >= ? ORDER BY by`,

@@ -114,6 +114,29 @@ describe('a device', () => {
     expect(carols.written).toEqual([])
   })
 
+  test('says nothing after a restart for what others told meanwhile', async () => {
+    const carols = listener(carol, everybody)
+    const said = alice.say(room, text('hello'), now())
+    carols.hear(said)
+    await wait(carols, RECEIPT_HELD_MS)
+    carols.hear(alice.receipt(room, { held: [], read: [] }, now()))
+    carols.hear(bob.receipt(room, { held: [headOf(said)], read: [] }, now()))
+    carols.conversation.resume()
+    await wait(carols, HOUR_MS)
+    expect(carols.written).toHaveLength(1)
+  })
+
+  test('of a small room tells what it holds, whoever told it before', async () => {
+    const crowd = speakers('alice', ...Array.from({ length: RECEIPT_WITNESSES }, (_, at) => `user${at}`), 'zoe')
+    const [author, ...others] = crowd as [Speaker, ...Speaker[]]
+    const zoes = listener(others.pop() as Speaker, crowd)
+    const said = author.say(room, text('hello'), now())
+    zoes.hear(said)
+    for (const other of others) zoes.hear(other.receipt(room, { held: [headOf(said)], read: [] }, now()))
+    await wait(zoes, RECEIPT_HELD_MS)
+    expect(zoes.written[0]?.body.held).toEqual([headOf(said)])
+  })
+
   test('tells after a restart what it had not told, and nothing twice', async () => {
     const carols = listener(carol, everybody)
     const one = alice.say(room, text('one'), now())
@@ -200,6 +223,28 @@ describe('the receipts of others', () => {
     phone.hear(said)
     expect(phone.conversation.unread.of(room).count).toBe(0)
   })
+})
+
+test('a mark that comes late moves none back', () => {
+  const carols = listener(carol, everybody)
+  const [one, two] = [alice.say(room, text('one'), now()), alice.say(room, text('two'), now())] as const
+  const [early, late] = [
+    carolsPhone.receipt(room, { held: [], read: [pointOf(one)] }, now()),
+    carolsPhone.receipt(room, { held: [], read: [pointOf(two)] }, now()),
+  ]
+  for (const record of [late, early, one, two]) carols.hear(record)
+  expect(carols.conversation.unread.of(room).count).toBe(0)
+})
+
+test('that a device holds what it wrote itself is no news', () => {
+  const carols = listener(carol, everybody)
+  const said = carolsPhone.say(room, text('hello'), now())
+  carols.hear(said)
+  const { delivery, inbox } = carols.conversation
+  expect(delivery.heard(carolsPhone.device.peerId, room, [pointOf(said)])).toBe(false)
+  expect(inbox.get(said.record.hash)?.state).toEqual({ devices: 0, readBy: [] })
+  expect(delivery.heard(bob.device.peerId, room, [pointOf(said)])).toBe(true)
+  expect(inbox.get(said.record.hash)?.state).toEqual({ devices: 1, readBy: [] })
 })
 
 describe('what receipts cover', () => {

@@ -46,6 +46,7 @@ describe('a room that keeps messages for a time', () => {
     expect(shown(carols)).toEqual(['old', 'young'])
     carols.clock = at(60 * SECOND_MS + 2)
     expect(shown(carols)).toEqual(['young'])
+    expect(carols.conversation.inbox.get(old.record.hash)).toBe(null)
     expect(stored(carols, old)?.key).toEqual(old.key)
     await carols.conversation.beat()
     expect([stored(carols, old)?.key, stored(carols, old)?.body]).toEqual([null, null])

@@ -129,6 +129,7 @@ describe('what is found', () => {
     carols.conversation.setBlocked(bob.device.user, false)
     expect(await find(carols, 'words')).toEqual(['other words', 'second words'])
     carols.hide(alice.logIn(room), 0, 1_000, true)
+    carols.conversation.search.forget()
     expect(await find(carols, 'words')).toEqual(['other words'])
     carols.hide(alice.logIn(room), 0, 1_000, false)
     expect(await find(carols, 'words')).toEqual(['other words', 'second words'])

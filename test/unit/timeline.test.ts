@@ -131,6 +131,17 @@ test('of each user and emoji the newest reaction counts', () => {
   expect(carols.events.filter(({ kind }) => kind === 'updated')).toHaveLength(4)
 })
 
+test('reactions stand in the order of their times, whoever they are by and however they came', () => {
+  const carols = listener(carol, everybody)
+  const said = alice.say(room, text('lunch?'), now())
+  const all = [carol.say(room, react(said, '🍰'), now()), bob.say(room, react(said, '👍'), now())]
+  all.push(alice.say(room, react(said, '🍰'), now()))
+  for (const one of [...all.reverse(), said]) carols.hear(one)
+  expect(shown(carols)[0]?.reactions).toEqual(['🍰 carol alice', '👍 bob'])
+  carols.conversation.setBlocked(bob.device.user, true)
+  expect(shown(carols)[0]?.reactions).toEqual(['🍰 carol alice'])
+})
+
 test('what is hidden is not shown and changes nothing, until it counts again', () => {
   const carols = listener(carol, everybody)
   const said = alice.say(room, text('hello'), now())
