@@ -24,6 +24,19 @@ import {
 import { type FileReply, type FileRequest, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import { type HelloMessage, helloCodec } from '../../shared/wire/hello.ts'
 import { type KeysReply, type KeysRequest, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import {
+  emptyBodyCodec,
+  type GrantBody,
+  grantBodyCodec,
+  type InviteBody,
+  inviteBodyCodec,
+  type RemoveBody,
+  type RoomBody,
+  removeBodyCodec,
+  roomBodyCodec,
+  type SettingsBody,
+  settingsBodyCodec,
+} from '../../shared/wire/membership.ts'
 import { type ReceiptBody, receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { headerCodec, type RecordHeader, recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import { type RevocationMessage, revocationCodec } from '../../shared/wire/revocation.ts'
@@ -102,6 +115,12 @@ const FIELDS = {
     proof: of<WireRecord['proof']>({ index: 1, size: 1, path: 1 }),
   },
   body: {
+    room: of<RoomBody>({ nonce: 1, creator: 1, name: 1, access: 1, history: 1 }),
+    invite: of<InviteBody>({ user: 1 }),
+    remove: of<RemoveBody>({ user: 1, heads: 1 }),
+    head: of<Item<RemoveBody['heads']>>({ device: 1, inc: 1, seq: 1 }),
+    grant: of<GrantBody>({ user: 1, admin: 1 }),
+    settings: of<SettingsBody>({ name: 1, topic: 1, keepMs: 1, keepMessages: 1 }),
     device: of<DeviceBody>({ certificate: 1, prekey: 1 }),
     prekey: of<DeviceBody['prekey']>({ id: 1, suite: 1, publicKey: 1, created: 1 }),
     'sender-key': of<SenderKeyBody>({ epoch: 1, members: 1, commitment: 1, boxes: 1 }),
@@ -175,6 +194,11 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'record.header': headerCodec,
   'body.device': deviceBodyCodec,
   'body.sender-key': senderKeyBodyCodec,
+  'body.room': roomBodyCodec,
+  'body.invite': inviteBodyCodec,
+  'body.remove': removeBodyCodec,
+  'body.grant': grantBodyCodec,
+  'body.settings': settingsBodyCodec,
   'body.receipt': receiptBodyCodec,
   'content.text': messageContentCodec,
   'content.file': messageContentCodec,
@@ -227,6 +251,13 @@ describe('the protocol text', () => {
       expect(reader.decode(new Uint8Array(most))).toMatchObject({ code: 'frame-malformed' })
       expect(reader.decode(new Uint8Array(most + 1))).toMatchObject({ code: 'frame-too-large' })
     }
+  })
+
+  test('gives joins and leaves an empty body', () => {
+    expect(emptyBodyCodec.decode(emptyBodyCodec.encode({}))).toEqual({})
+    expect(inviteBodyCodec.encode({ user: 'x' })).toSatisfy((bytes: Uint8Array) =>
+      isRefusal(emptyBodyCodec.decode(bytes)),
+    )
   })
 
   test('names the fields of a manifest', () => {
