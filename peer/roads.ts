@@ -120,7 +120,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     keys: parts.keys,
     sessions,
     directory: directory.room,
-    wants: (room) => rooms.get(room) === null || carriers.isCarried(room),
+    wants: ({ room, isMember }) => isMember || carriers.isCarried(room),
     shares,
     locked: (room) => parts.stores.records.hasLocked(room),
     onAgreed: (peer, room) => parts.onHolds(peer, room, log.heads(room)),

@@ -6,7 +6,7 @@ import type { Random } from '../../shared/random.ts'
 import type { KeyService } from '../group/key-service.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import { createLanes } from './lanes.ts'
-import type { Sync } from './sync-handler.ts'
+import type { SharedRoom, Sync } from './sync-handler.ts'
 
 /** Decides when to sync with whom; it never runs two pulls of one room with one peer at once. */
 export type CatchUp = {
@@ -27,8 +27,8 @@ export type CatchUpParts = {
   readonly sessions: Sessions
   /** It comes first, since it has the certificates that verify the rest. */
   readonly directory: RoomId
-  /** Whether we want a room that a peer says it shares with us: we are in it, or have not heard of it. */
-  readonly wants: (room: RoomId) => boolean
+  /** Whether we want a room that a peer tells of: we are in it, or the peer says so, and may know better than we do. */
+  readonly wants: (shared: SharedRoom) => boolean
   /** Whether a session may be asked about a room: its user is in it, as far as we know. */
   readonly shares: (room: RoomId, session: Session) => boolean
   /** Whether messages of the room wait for a key. */
@@ -109,7 +109,7 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   /** One question tells where we differ; only there is anything pulled. It does not wait for that: more may change meanwhile. */
   const look = (peer: PeerId): Promise<void> =>
     once(peer, peer, async () => {
-      const shared = (await parts.sync.rooms(peer)).filter(({ room }) => parts.wants(room))
+      const shared = (await parts.sync.rooms(peer)).filter(parts.wants)
       const directory = shared.find(({ room, agrees }) => room === parts.directory && !agrees())
       if (directory !== undefined) await pull(peer, parts.directory, () => !directory.agrees())
       for (const { room, agrees } of shared) {

@@ -47,8 +47,14 @@ export type SyncParts = SyncServerParts & {
 
 /** How a pull ended: how many records were stored, and whether the peer says it has more. */
 export type Pulled = { readonly stored: number; readonly lacking: boolean }
-/** A room that a peer says it shares with us; and whether both hold the same of it, as it was there when we asked. */
-export type SharedRoom = { readonly room: RoomId; readonly agrees: () => boolean }
+/** A room that a peer says it shares with us. */
+export type SharedRoom = {
+  readonly room: RoomId
+  /** Whether we are in it, as far as the peer knows; else it is open to us. */
+  readonly isMember: boolean
+  /** Whether both hold the same of it, as it was there when we asked. */
+  readonly agrees: () => boolean
+}
 
 export type Sync = {
   /**
@@ -126,9 +132,9 @@ const receive = async (
   return reply
 }
 
-const sharedRoom = ({ log }: SyncParts, { room, digest }: RoomDigest): SharedRoom => {
+const sharedRoom = ({ log }: SyncParts, { room, digest, open }: RoomDigest): SharedRoom => {
   const id = toRoomId(room)
-  return { room: id, agrees: () => Buffer.compare(log.digest(id), digest) === 0 }
+  return { room: id, isMember: open !== 1, agrees: () => Buffer.compare(log.digest(id), digest) === 0 }
 }
 
 const foundingOf = (parts: SyncParts, open: readonly Uint8Array[], peer: PeerId): ParsedRecord[] =>

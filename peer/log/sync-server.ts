@@ -35,8 +35,8 @@ export type SyncServerParts = {
   readonly serving: ServingStore
   readonly allowance: Pick<Allowance, 'spend'>
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
-  /** The rooms that the session's user is a member of, as far as we know. */
-  readonly sharedRooms: (session: Session) => readonly RoomId[]
+  /** The rooms that the session's user is a member of, as far as we know, or may come into by itself. */
+  readonly sharedRooms: (session: Session) => readonly { readonly room: RoomId; readonly isMember: boolean }[]
   /** The open rooms that we know of, at most OPEN_ROOMS_MAX. */
   readonly openRooms: () => readonly OpenRoom[]
   /** A peer sent something that is not in the protocol. */
@@ -87,7 +87,9 @@ const roomsFor = (parts: SyncServerParts, session: Session, open: Uint8Array): S
   const openDigest = openDigestOf(known.map(({ room }) => room))
   return {
     kind: 'rooms',
-    rooms: shared.map((room) => ({ room: fromHex(room), digest: parts.log.digest(room) })),
+    rooms: shared.map(({ room, isMember }) => {
+      return { room: fromHex(room), digest: parts.log.digest(room), ...(isMember ? {} : { open: 1 }) }
+    }),
     open: Buffer.compare(open, openDigest) === 0 ? [] : known.map(({ record }) => record),
     openDigest,
   }

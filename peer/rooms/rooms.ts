@@ -32,7 +32,7 @@ export type Rooms = Judge & {
   /** Those that this device keeps in step with others: the directory first, since it has the certificates for the rest. */
   carried(): readonly RoomId[]
   /** Those carried ones that a user is in too, or may come into by itself. */
-  sharedWith(user: UserName): readonly RoomId[]
+  sharedWith(user: UserName): readonly SharedWith[]
   /** The room of ourselves and another user, or of ourselves alone. */
   direct(other: UserName): RoomId
   /** For whom a message is sealed now. */
@@ -53,6 +53,9 @@ export type Rooms = Judge & {
   /** A newer revocation list is in force, or a receipt came that proves a revoked device's records to be older. */
   revocationsChanged(): void
 }
+
+/** A room of ours, and whether another user is in it too. */
+export type SharedWith = { readonly room: RoomId; readonly isMember: boolean }
 
 /** As much of a record of our own as a room asks for. */
 export type OwnRecord = Pick<ParsedRecord, 'hash' | 'header' | 'room'> & {
@@ -177,7 +180,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     sharedWith: (user) =>
       [...rooms.values()]
         .filter((room) => room.isMember(self) && (room.isMember(user) || room.facts().access === 'open'))
-        .map(({ id }) => id),
+        .map((room) => ({ room: room.id, isMember: room.isMember(user) })),
     direct,
     audience,
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),

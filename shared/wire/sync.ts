@@ -47,7 +47,7 @@ export type SyncReply =
   | { readonly kind: 'records'; readonly records: readonly Uint8Array[] }
   /** What the server holds; as many frames as it takes. */
   | { readonly kind: 'done'; readonly heads: readonly Head[]; readonly left: number }
-  /** Rooms that the asker is a member of; and the records that found open rooms, unless the asker has that list. */
+  /** Rooms that both may be in; and the records that found open rooms, unless the asker has that list. */
   | {
       readonly kind: 'rooms'
       readonly rooms: readonly RoomDigest[]
@@ -60,6 +60,8 @@ export type RoomDigest = {
   readonly room: Uint8Array
   /** SHA-256 over the server's heads of the room, sorted. */
   readonly digest: Uint8Array
+  /** The asker is no member, as far as the server knows, and may come in by itself. */
+  readonly open?: 1 | undefined
 }
 
 /** The fields of a `LogPoint`. */
@@ -85,7 +87,9 @@ export const syncReplyCodec = codec<SyncReply>(
     z.strictObject({ kind: z.literal('done'), heads, left }),
     z.strictObject({
       kind: z.literal('rooms'),
-      rooms: z.array(z.strictObject({ room: bytes(32), digest: bytes(32) })).max(ROOMS_MAX),
+      rooms: z
+        .array(z.strictObject({ room: bytes(32), digest: bytes(32), open: z.literal(1).optional() }))
+        .max(ROOMS_MAX),
       open: z.array(bytes({ max: RECORD_MAX_BYTES })).max(OPEN_ROOMS_MAX),
       openDigest: bytes(32),
     }),

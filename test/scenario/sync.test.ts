@@ -70,7 +70,7 @@ const join = async (user: string, changes: Partial<SyncParts> = {}) => {
     ingest: holder.ingest,
     allowance: { spend: () => 0 },
     mayRead: () => null,
-    sharedRooms: () => [general],
+    sharedRooms: () => [{ room: general, isMember: true }],
     openRooms: () => [],
     onOpenRooms: async () => undefined,
     onFoul: (refusal) => fouls.push(refusal),
@@ -217,7 +217,10 @@ describe('the question which rooms are shared', () => {
   /** Both hold the same of many rooms. */
   const agreeing = async (count: number) => {
     const shared = rooms(count)
-    const [alice, bob] = [await join('alice', { sharedRooms: () => shared }), await join('bob')]
+    const [alice, bob] = [
+      await join('alice', { sharedRooms: () => shared.map((room) => ({ room, isMember: true })) }),
+      await join('bob'),
+    ]
     for (const room of shared) {
       const writers = Array.from({ length: 8 }, () => createWriter(room, authors))
       for (const writer of writers) {
@@ -273,11 +276,14 @@ describe('the question which rooms are shared', () => {
   test('names to each asker its own rooms only', async () => {
     const [ours, theirs] = rooms(2)
     const of: Record<string, RoomId | undefined> = { bob: ours, carol: theirs }
-    const alice = await join('alice', { sharedRooms: ({ device }) => [of[device.user] ?? general] })
+    const alice = await join('alice', {
+      sharedRooms: ({ device }) => [{ room: of[device.user] ?? general, isMember: device.user === 'bob' }],
+    })
     for (const name of ['bob', 'carol']) {
       const asker = await join(name)
       await asker.meet(alice)
-      expect((await asker.sync.rooms(alice.device.peerId)).map(({ room }) => room)).toEqual([of[name]])
+      const [shared, ...more] = await asker.sync.rooms(alice.device.peerId)
+      expect([shared?.room, shared?.isMember, more]).toEqual([of[name], name === 'bob', []])
     }
   })
 })

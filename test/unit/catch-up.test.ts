@@ -40,6 +40,7 @@ const start = (
         looks.push(Date.now())
         return shared().map(([of]) => ({
           room: of,
+          isMember: true,
           agrees: () => !shared().some(([same, differs]) => same === of && differs),
         }))
       },
@@ -89,8 +90,8 @@ test('where both agree nothing is pulled, and it is told', async () => {
   expect(onAgreed.mock.calls).toEqual([[bob, room]])
 })
 
-test('a room that is ours no more is not pulled, whoever tells of it', async () => {
-  const { begin, pulls } = start(nothing, { wants: (of) => of !== room })
+test('a room that we do not want is not pulled, whoever tells of it', async () => {
+  const { begin, pulls } = start(nothing, { wants: (shared) => shared.room !== room })
   begin()
   await vi.advanceTimersByTimeAsync(0)
   expect(pulls).toEqual([])

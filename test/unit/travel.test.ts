@@ -64,7 +64,7 @@ class Member {
         rooms: async (peer) => {
           await later(network.delay())
           const theirs = this.neighbour(peer)?.digest()
-          return [{ room, agrees: () => theirs === this.digest() }]
+          return [{ room, isMember: true, agrees: () => theirs === this.digest() }]
         },
       },
       keys: { ask: async () => 0 },
