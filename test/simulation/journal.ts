@@ -34,7 +34,8 @@ export type Said = {
   readonly knewRevoked: readonly Seat[]
 }
 
-export type Signed = { readonly by: Seat; readonly record: ParsedRecord }
+/** `at`: milliseconds since the run began. */
+export type Signed = { readonly by: Seat; readonly at: number; readonly record: ParsedRecord }
 
 export type Theft = {
   readonly seat: Seat

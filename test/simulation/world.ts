@@ -85,7 +85,7 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       parts.watch?.(`    foul: ${event.refusal.code} ${event.refusal.detail} by ${event.user}`)
     },
     onSigned: (seat, records) => {
-      for (const record of records) journal.signed.set(record.hash, { by: seats.indexOf(seat), record })
+      for (const record of records) journal.signed.set(record.hash, { by: seats.indexOf(seat), at: scheduler.now(), record })
     },
   }
   const seats = plan.cast.map((cast, number) =>
@@ -284,14 +284,16 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       ask: async (seat, what, run) => {
         const { life } = seat
         if (life === null) throw new Error(`${seat.name} is off`)
-        const asked = Promise.withResolvers<Promise<T>>()
-        await scheduler.as(life.owner, what, () => {
-          const answer = run()
-          answer.catch(() => undefined)
-          asked.resolve(answer)
+        let open = true
+        const answer = await scheduler.as(life.owner, what, () => {
+          const promise = run()
+          promise.catch(() => undefined).finally(() => {
+            open = false
+          })
+          return { promise }
         })
-        await runUntil(awake() + 20 * SECOND_MS)
-        return await asked.promise
+        for (let waited = 0; open && waited < 20 * SECOND_MS; waited += 50) await runUntil(awake() + 50)
+        return await answer.promise
       },
       fingerprint: () => `${hash.copy().digest('hex')} ${createHash('sha256').update(signature()).digest('hex')}`,
     }
