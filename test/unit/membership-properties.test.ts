@@ -193,6 +193,52 @@ describe('who was removed', () => {
   })
 })
 
+test('of two admins who remove each other the senior one stays, whatever else they and their friends do meanwhile', {
+  timeout: TIMEOUT_MS,
+}, () => {
+  holds(
+    60,
+    fc.property(anyStory(), fc.nat(), anyWrites(), (story, order, writes) => {
+      const { writers } = tell(story)
+      merge(...writers)
+      const before = all(writers).state()
+      const admins = [...before.members].filter(([, { admin }]) => admin).map(([name]) => name)
+      const [one, other] = [admins[order % admins.length], admins[(order + 1) % admins.length]]
+      if (one === undefined || other === undefined || one === other) return
+      const rank = (name: UserName) => before.members.get(name)?.rank ?? { depth: Infinity, grant: '' }
+      const isJunior = (a: UserName, b: UserName): boolean =>
+        rank(a).depth > rank(b).depth || (rank(a).depth === rank(b).depth && rank(a).grant > rank(b).grant)
+      const [senior, junior] = isJunior(other, one) ? [one, other] : [other, one]
+      // All members who are junior to the one help the other. (An admin who has left has its rank still, and is no member.)
+      const bySenior = writers.filter(({ user }) => user === senior)
+      const byJunior = writers.filter(({ user }) => before.members.has(user) && isJunior(user, senior))
+      bySenior[0]?.remove(junior)
+      bySenior[0]?.invite('yan')
+      byJunior.find(({ user }) => user === junior)?.remove(senior)
+      byJunior.find(({ user }) => user === junior)?.invite('zoe')
+      for (const write of writes) {
+        const by = byJunior[write.by % byJunior.length]
+        if (by !== undefined) act(by, write)
+        by?.sync(...byJunior)
+      }
+      const views = [0, 1, 2].map((at) => {
+        const whole = writer('late')
+        const from = all(writers)
+        for (const entry of shuffled(entriesOf(from), order + at)) whole.take(entry, from)
+        return namesOf(whole.state())
+      })
+      expect(new Set(views).size).toBe(1)
+      const { members } = all(writers).state()
+      expect([senior, junior, 'yan', 'zoe'].map((name) => members.get(name as UserName)?.admin)).toEqual([
+        true,
+        undefined,
+        false,
+        undefined,
+      ])
+    }),
+  )
+})
+
 test('somebody who knows everything changes only what the fact is about, and exactly when it is allowed', {
   timeout: TIMEOUT_MS,
 }, () => {
