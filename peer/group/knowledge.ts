@@ -52,7 +52,7 @@ export const createKnowledge = (): Knowledge => {
   /** By number: what the record's author knew, with the record. */
   const closures: Known[] = []
   const logs = new Map<string, Point[]>()
-  let newest: readonly RecordHash[] = []
+  const newest = new Set<RecordHash>()
 
   const has = (bits: Bits, hash: RecordHash): boolean => {
     const number = noted.get(hash)?.number
@@ -90,7 +90,8 @@ export const createKnowledge = (): Knowledge => {
     noted.set(own, { number, log, seq })
     closures.push(closure)
     learn(log, seq + 1, closure)
-    newest = [...newest.filter((hash) => !past.has(hash)), own].sort()
+    for (const hash of newest) if (past.has(hash)) newest.delete(hash)
+    newest.add(own)
   }
   const learn = (log: string, seq: number, past: Known): void => {
     const points = logs.get(log) ?? []
@@ -115,7 +116,7 @@ export const createKnowledge = (): Knowledge => {
       const points = logs.get(log) ?? []
       return points[firstWhere(points, ({ past }) => past.has(hash))]?.seq ?? null
     },
-    newest: () => newest,
+    newest: () => [...newest].sort(),
   }
 }
 
