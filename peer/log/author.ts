@@ -149,8 +149,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
           parts.onStored(id, record)
           draft.together?.(record)
         }
+        parts.onBatch()
       })
-      return true
     } catch (error) {
       // What came after builds on these numbers: nothing of it was sent, and all of it is given back.
       const reason = reasonOf(error)
@@ -164,6 +164,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
       parts.onDone(true)
       return false
     }
+    parts.onDone(false)
+    return true
   }
 
   const publish = async (batch: readonly Unsigned[], signing: ReturnType<typeof signBatch>): Promise<void> => {

@@ -117,6 +117,7 @@ export const createReceipts = (parts: ReceiptsParts): Receipts => {
         for (const { id, seq, hash } of someHeld) {
           store.tell(id, seq, -1)
           store.cover(id, { seq, by: self.peerId, hash }, header.time[0])
+          parts.onCovered(id, header.time[0])
         }
         for (const { log: id, seq } of someRead) store.tell(id, -1, seq)
       }
