@@ -21,9 +21,14 @@ export const roomOf = ({ core: { rooms } }: Life, places: Places, name: RoomName
  * Does it, as the person at the device would.
  * @returns the message that was said, if it was one; null where the device says that it cannot be done
  */
-export const perform = async (life: Life, places: Places, deed: Deed): Promise<RecordHash | null> => {
+export const perform = async (
+  life: Life,
+  places: Places,
+  deed: Deed,
+  onTakenBack: (id: RecordHash) => void,
+): Promise<RecordHash | null> => {
   try {
-    return await doIt(life, places, deed)
+    return await doIt(life, places, deed, onTakenBack)
   } catch (error) {
     if (process.env.WHY && error instanceof LanyardError) console.log('   ', deed.kind, error.code, error.refusal.detail)
     if (error instanceof LanyardError && error.code !== 'storage-failed' && error.code !== 'fault') return null
@@ -31,7 +36,12 @@ export const perform = async (life: Life, places: Places, deed: Deed): Promise<R
   }
 }
 
-const doIt = async (life: Life, places: Places, deed: Deed): Promise<RecordHash | null> => {
+const doIt = async (
+  life: Life,
+  places: Places,
+  deed: Deed,
+  onTakenBack: (id: RecordHash) => void,
+): Promise<RecordHash | null> => {
   const { chat, politics, compose } = life.core
   if (deed.kind === 'found') {
     const { access, history, number } = deed
@@ -53,7 +63,10 @@ const doIt = async (life: Life, places: Places, deed: Deed): Promise<RecordHash 
       if (message === undefined) return null
       if (deed.kind === 'edit') await chat.edit(message.id, 'other words')
       else if (deed.kind === 'react') await chat.react(message.id, '👍')
-      else await chat.takeBack(message.id)
+      else {
+        onTakenBack(message.id)
+        await chat.takeBack(message.id)
+      }
       return null
     }
     case 'read':

@@ -9,6 +9,8 @@ export type Journal = {
   readonly said: Said[]
   /** All records that left their house, by honest devices and evil ones. */
   readonly signed: Map<RecordHash, Signed>
+  /** Messages whose key is erased wherever this was read, even if it came not to count afterwards. */
+  readonly takenBack: Set<RecordHash>
   /** Sends that did not end by themselves. */
   readonly waited: string[]
   /** What was thrown and nobody caught. */
@@ -47,6 +49,7 @@ export type Theft = {
 export const createJournal = (): Journal => ({
   said: [],
   signed: new Map(),
+  takenBack: new Set(),
   waited: [],
   faults: [],
   thefts: [],
