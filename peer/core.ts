@@ -81,6 +81,7 @@ export const createCore = (parts: CoreParts): Core => {
     author: { append: (draft) => author.append(draft) },
     rooms: {
       carried: () => rooms.carried().filter((room) => room !== directory.room),
+      known: () => rooms.all().flatMap(({ id }) => (id === directory.room ? [] : [id])),
       audience: (room) => rooms.audience(room),
       mayWrite: (room) => rooms.mayWrite(room),
       mayHaveKey: (id, seq) => rooms.mayHaveKey(id, seq, user),

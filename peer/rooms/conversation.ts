@@ -85,6 +85,8 @@ export type ConversationParts = {
 export type RoomsSeen = {
   /** All that we are a member of. */
   carried(): readonly RoomId[]
+  /** Those that we have left, too: what was said there is still ours to read, and to erase in its time. */
+  known(): readonly RoomId[]
   audience(room: RoomId): Audience
   mayWrite(room: RoomId): Refusal | null
   /** Whether the history policy grants us a message. */
@@ -161,7 +163,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     database,
     clock,
     rooms: function* () {
-      for (const room of rooms.carried()) {
+      for (const room of rooms.known()) {
         const look = rooms.look(room)
         if (look !== null && look.keepMs + look.keepMessages > 0) yield [room, look] as const
       }
@@ -173,8 +175,8 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     },
   })
   const search = createSearch({
-    rooms: rooms.carried,
-    roomsNamed: (name) => rooms.carried().filter((room) => fold(rooms.look(room)?.name ?? '') === fold(name)),
+    rooms: rooms.known,
+    roomsNamed: (name) => rooms.known().filter((room) => fold(rooms.look(room)?.name ?? '') === fold(name)),
     older: inbox.older,
     get: inbox.get,
     positionOf: stores.timeline.get,
@@ -232,7 +234,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
         if (blocked) stores.unread.clearBy(user)
       })
       search.forget()
-      for (const room of rooms.carried()) unread.touch(room)
+      for (const room of rooms.known()) unread.touch(room)
       parts.onDue()
     },
     resume: () => {

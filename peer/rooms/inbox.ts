@@ -124,7 +124,9 @@ export const createInbox = (parts: InboxParts): Inbox => {
         .reverse(),
     get,
     opened: (message, content) =>
-      message.hidden || content === null ? null : show({ ...message, ...message.log }, content, true),
+      message.hidden || content === null || message.ms < parts.keptSince(message.log.room)
+        ? null
+        : show({ ...message, ...message.log }, content, true),
   }
 }
 

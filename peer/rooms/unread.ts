@@ -66,7 +66,7 @@ export const createUnread = (parts: UnreadParts): Unread => {
   return {
     judge: ({ user, log, seq, ms }, content) => {
       if (!isEntry(content) || user === parts.self || parts.isBlocked(user)) return 0
-      if (ms < parts.newsSince(log.room) || seq <= store.mark(log)) return 0
+      if (ms < Math.max(parts.newsSince(log.room), parts.keptSince(log.room)) || seq <= store.mark(log)) return 0
       return content.kind === 'text' && callsFor(mentionsOf(content.text, parts.isUser), parts.self) ? 2 : 1
     },
     of,

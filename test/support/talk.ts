@@ -167,6 +167,7 @@ export const listener = (
     },
     rooms: {
       carried: () => [...rooms],
+      known: () => [...rooms],
       audience: () => ({
         list: Array.from({ length: state.company - 1 }, (_, at) => ({
           peer: everybody[at]?.device.peerId ?? peerId,

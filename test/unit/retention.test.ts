@@ -73,6 +73,8 @@ describe('a room that keeps messages for a time', () => {
     const closed = bob.say(room, text('late and closed'), [NEWS - 900, 0])
     carols.hear(late)
     carols.hear(closed, { closed: true })
+    expect(carols.events.filter(({ kind }) => kind === 'message')).toHaveLength(1) // and nobody is told of it
+    expect(carols.conversation.unread.of(room).count).toBe(0)
     await beat(carols, 100 * SECOND_MS + RETENTION_CHECK_MS)
     expect([stored(carols, late)?.body, stored(carols, closed)?.body]).toEqual([null, null])
   })
