@@ -25,7 +25,8 @@ export const perform = async (life: Life, places: Places, deed: Deed): Promise<R
   try {
     return await doIt(life, places, deed)
   } catch (error) {
-    if (process.env.WHY && error instanceof LanyardError) console.log('   ', deed.kind, error.code, error.refusal.detail)
+    if (process.env.WHY && error instanceof LanyardError)
+      console.log('   ', deed.kind, error.code, error.refusal.detail)
     if (error instanceof LanyardError && error.code !== 'storage-failed' && error.code !== 'fault') return null
     throw error
   }
