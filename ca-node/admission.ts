@@ -234,8 +234,9 @@ const addDevice = async (transaction: Transaction, userId: number, newcomer: New
   return id
 }
 
-/** It may have moved since it joined. */
+/** It may have moved since it joined; one that only renews, and listens nowhere, is where it was. */
 const touchDevice = async (transaction: Transaction, { peerId, addresses }: Newcomer): Promise<number> => {
+  if (addresses.length === 0) return await deviceOf(transaction, peerId)
   const { id } = await transaction
     .updateTable('devices')
     .set({ addresses: JSON.stringify(addresses) })
@@ -243,4 +244,13 @@ const touchDevice = async (transaction: Transaction, { peerId, addresses }: Newc
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+}
+
+const deviceOf = async (transaction: Transaction, peerId: PeerId): Promise<number> => {
+  const row = await transaction
+    .selectFrom('devices')
+    .select('id')
+    .where('peer_id', '=', peerId)
+    .executeTakeFirstOrThrow()
+  return row.id
 }

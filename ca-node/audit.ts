@@ -13,10 +13,12 @@ export type AuditEvent =
   | 'invited'
   | 'mode'
   | 'moved'
+  | 'overlap-ended'
   | 'password'
   | 'refused'
   | 'restored'
   | 'revoked'
+  | 'rolled-over'
   | 'served'
   | 'terms'
 

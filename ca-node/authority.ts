@@ -1,5 +1,7 @@
+import { rootsOf } from '../shared/certificate/lineage.ts'
 import { createRevocationList } from '../shared/certificate/new-revocation-list.ts'
 import { issueDevice } from '../shared/certificate/profile.ts'
+import { isListOf } from '../shared/certificate/revocation-list.ts'
 import { verifyDevice } from '../shared/certificate/verify.ts'
 import { orThrow } from '../shared/errors.ts'
 import type { UserName } from '../shared/ids.ts'
@@ -29,6 +31,8 @@ export type Authority = {
   issue(user: UserName, spki: Uint8Array, now: number, lifetimeMs: number): Issued
   /** The next revocation list. */
   readonly list: CrlSigner
+  /** Which of the network's roots has signed this list: the one that signs here, or one that it has followed. */
+  signerOf(list: Uint8Array): 'newest' | 'elder' | 'unknown'
 }
 
 export const createAuthority = ({ anchor, rootKey }: CaKeys, random: Random): Authority => {
@@ -45,6 +49,10 @@ export const createAuthority = ({ anchor, rootKey }: CaKeys, random: Random): Au
       const revoked = entries.map(({ serial, time, reason }) => ({ serial, date: time, reason }))
       const der = await createRevocationList({ issuer, number, thisUpdate: now, nextUpdate, entries: revoked })
       return { der, nextUpdate }
+    },
+    signerOf: (list) => {
+      const place = rootsOf(anchor).findIndex((root) => isListOf(list, root))
+      return place === 0 ? 'newest' : place > 0 ? 'elder' : 'unknown'
     },
   }
 }

@@ -1,8 +1,9 @@
+import { rootsOf } from '../shared/certificate/lineage.ts'
 import type { Clock } from '../shared/clock.ts'
-import type { NetworkId, PeerId } from '../shared/ids.ts'
+import { type NetworkId, networkIdOf, type PeerId } from '../shared/ids.ts'
 import type { Invite } from '../shared/invite.ts'
-import { HELLO_TIMEOUT_MS } from '../shared/limits.ts'
-import { createNode } from '../shared/network/node.ts'
+import { HELLO_TIMEOUT_MS, STOP_GRACE_MS } from '../shared/limits.ts'
+import { prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { enrolmentProtocol } from '../shared/wire/enrolment.ts'
@@ -21,9 +22,11 @@ import { startPresence } from './presence.ts'
 import { startPublisher } from './publisher.ts'
 import type { ListedUser } from './registry.ts'
 import type { Reason, RevokedDevices, SignedCrl, Target } from './revocations.ts'
-import { type CaIdentity, openCaKeys } from './root-key.ts'
+import { noteRoot } from './roll-over.ts'
+import { type CaIdentity, openCaKeys, retireKeys } from './root-key.ts'
 import { endSilence } from './silence.ts'
 import { serveLists } from './spread.ts'
+import { createTalks } from './talks.ts'
 
 /** A CA that serves. */
 export type Ca = AsyncDisposable & {
@@ -78,17 +81,26 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   undo.defer(store.close)
   if (parts.place?.kind === 'server') await remember(home, parts.place.address)
   if (parts.mode !== undefined) await setMode(store.database, parts.mode, clock.now())
-  const publisher = await startPublisher({ revocations, sign: authority.list, clock, log })
+  await noteRoot(store.database, keys, clock.now())
+  const publisher = await startPublisher({
+    revocations,
+    sign: authority.list,
+    signerOf: authority.signerOf,
+    clock,
+    log,
+  })
   undo.defer(publisher.stop)
-  const node = await createNode({ key: keys.caKey, listen: parts.listen })
+  const node = await prepareNode({ key: keys.caKey, listen: parts.listen })
   undo.defer(node.stop)
   const health = await startHealthOn(parts.healthPort, async () => {
     const now = clock.now()
     return { ...(await countAll(store.database, now)), now, crl: publisher.latest(), events: tally.events }
   })
+  undo.defer(async () => health?.stop())
   const silence = endSilence(node, silenceMs, (connection) => log('silent', { peer: peerIdOf(connection.remotePeer) }))
+  const talks = createTalks()
   const serve = serveEnrolment({
-    identity: { root: keys.anchor.certificate, ca: keys.ca.certificate, peerId: keys.ca.peerId },
+    identity: { lineage: keys.lineage, ca: keys.ca.certificate, peerId: keys.ca.peerId },
     anchor: keys.anchor,
     registry,
     authority,
@@ -100,18 +112,16 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
     random,
     log,
     silenceMs,
+    mayIssue: talks.mayIssue,
   })
-  const talks = new Set<Promise<void>>()
-  await node.handle(
-    enrolmentProtocol(keys.anchor.network),
-    silence.watch((stream, connection) => {
-      const talk = serve(stream, connection).finally(() => talks.delete(talk))
-      talks.add(talk)
-      return talk
-    }),
-  )
-  const lists = serveLists({ publisher, isDevice: registry.isDevice, log })
+  // A newcomer takes the protocol's name from the pin of the invite, which may be that of any of our roots.
+  for (const { certificate } of rootsOf(keys.anchor)) {
+    await node.handle(enrolmentProtocol(networkIdOf(certificate.spki)), silence.watch(talks.lead(serve)))
+  }
+  const lists = serveLists({ publisher, identity: keys, isDevice: registry.isDevice, clock, log })
   await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
+  await retireKeys(home) // of a roll-over that was cut off after its list
+  await node.start() // whoever comes finds somebody who answers
   const presence = await startPresence({ registry, process: store.process, addresses: node.addresses, clock, log })
   undo.defer(presence.stop)
   await registry.audit({ time: clock.now(), event: 'served', subject: keys.ca.peerId, detail: '' })
@@ -120,8 +130,8 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
     silence.stop()
     await presence.stop()
     await health?.stop()
+    await talks.end(STOP_GRACE_MS)
     await node.stop()
-    await Promise.allSettled(talks) // one that is being written down is written whole
     await publisher.stop()
     await store.close()
   }

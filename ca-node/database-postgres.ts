@@ -117,7 +117,6 @@ const createPool = (address: ServerAddress, company: 'with-others' | 'alone'): P
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_MS,
     types: TYPES,
     onConnect: async (client) => {
-      client.on('error', IGNORED)
       if (company === 'with-others') await client.query('select pg_advisory_lock_shared($1, $2)', [...PRESENT])
     },
   })
@@ -138,12 +137,30 @@ const createPool = (address: ServerAddress, company: 'with-others' | 'alone'): P
 /** A connection that is lost fails what is asked on it, and is gone from the pool before the next. */
 const IGNORED = (): void => undefined
 
-/** The pool's own time limit would be for the wait in its line, too. */
+/** The pool's own time limit would be for the wait in its line, too; and it leaves open what has not become a connection. */
 class SoonClient extends pg.Client {
   constructor(config: pg.ClientConfig = {}) {
     super({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+    this.on('error', IGNORED)
+  }
+
+  override connect(): Promise<pg.Client>
+  override connect(done: Connected): void
+  override connect(done?: Connected): Promise<pg.Client> | undefined {
+    const connected = super.connect().catch((error: unknown) => {
+      this.end().catch(IGNORED)
+      throw error
+    })
+    if (done === undefined) return connected
+    connected.then(
+      () => done(null, this),
+      (error: Error) => done(error, this),
+    )
+    return
   }
 }
+
+type Connected = (error: Error | null, client: pg.Client) => void
 
 const BYTEA = 17
 const INT8 = 20
@@ -177,7 +194,8 @@ const wordedClient = (client: pg.PoolClient, word: (error: unknown) => unknown):
 const wordFault = (error: unknown, { bare }: ServerAddress): unknown => {
   if (!(error instanceof Error) || error instanceof LanyardError) return error
   const code = error instanceof pg.DatabaseError ? codeOfState(error.code ?? '') : codeOfTrouble(error)
-  return code === null ? error : fault(code, `${bare}: ${error.message || nameOf(error)}`, error)
+  const said = isUnasked(error) ? 'it asks for a password, and none was given' : error.message || nameOf(error)
+  return code === null ? error : fault(code, `${bare}: ${said}`, error)
 }
 
 /** PostgreSQL, appendix A. */
@@ -191,10 +209,13 @@ const codeOfState = (state: string): Code | null => {
 
 /** Of errors that the server did not send. */
 const codeOfTrouble = (error: Error): Code | null => {
-  if (/password/.test(error.message)) return 'database-refused' // it asks for one, and none was given
+  if (isUnasked(error)) return 'database-refused'
   const lost = /^(Connection terminated|timeout expired|Client |The server does not support SSL)/.test(error.message)
   return lost || isTimeout(error) || nameOf(error) !== '' ? 'database-unreachable' : null
 }
+
+/** pg's own words, whatever the way in which the server asks. */
+const isUnasked = (error: Error): boolean => /password must be a (non-empty )?string/i.test(error.message)
 
 const isTimeout = (error: unknown): boolean => error instanceof Error && error.message === 'Query read timeout'
 

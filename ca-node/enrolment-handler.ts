@@ -1,3 +1,4 @@
+import type { Lineage } from '../shared/certificate/lineage.ts'
 import { sealTo } from '../shared/certificate/oaep.ts'
 import type { TrustAnchor } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
@@ -30,8 +31,8 @@ import type { Registry } from './registry.ts'
 export type Log = (event: string, facts: Readonly<Record<string, unknown>>) => void
 
 export type EnrolmentParts = {
-  /** The root certificate and the CA's own, DER. */
-  readonly identity: { readonly root: Uint8Array; readonly ca: Uint8Array; readonly peerId: PeerId }
+  /** The roots of the network and the CA's own certificate, DER. */
+  readonly identity: { readonly lineage: Lineage; readonly ca: Uint8Array; readonly peerId: PeerId }
   /** The root that every certificate here is held against. */
   readonly anchor: TrustAnchor
   readonly registry: Pick<
@@ -48,19 +49,19 @@ export type EnrolmentParts = {
   readonly log: Log
   /** Milliseconds that a newcomer may say nothing. */
   readonly silenceMs: number
+  /** Whether a certificate can still be handed over on this stream: not any more once the CA stops. */
+  readonly mayIssue: (stream: Stream) => boolean
 }
 
-type Line = Channel<NewcomerMessage, CaMessage>
+type Line = Channel<NewcomerMessage, CaMessage> & { readonly stream: Stream }
 
 /** Leads one newcomer through enrolment, on one stream. */
 export const serveEnrolment =
   (parts: EnrolmentParts) =>
   async (stream: Stream, connection: Connection): Promise<void> => {
     const words = { incoming: newcomerCodec, outgoing: caCodec }
-    const line: Line = openChannel(stream, words, {
-      maxFrameBytes: ENROLMENT_REQUEST_MAX_BYTES,
-      maxSendBytes: ENROLMENT_MAX_BYTES,
-    })
+    const limits = { maxFrameBytes: ENROLMENT_REQUEST_MAX_BYTES, maxSendBytes: ENROLMENT_MAX_BYTES }
+    const line: Line = { ...openChannel(stream, words, limits), stream }
     const caller = callerOf(connection)
     let stage: Stage | Refusal | null = GREETING
     try {
@@ -82,9 +83,11 @@ const turn = async (
 ): Promise<Stage | Refusal | null> => {
   const move = decide(stage, await line.receive(patience(stage, parts.silenceMs)))
   switch (move.kind) {
-    case 'identify':
-      await line.send({ kind: 'identity', root: parts.identity.root, ca: parts.identity.ca })
+    case 'identify': {
+      const { lineage, ca } = parts.identity
+      await line.send({ kind: 'identity', root: lineage.first, successions: lineage.successions, ca })
       return { kind: 'identified' }
+    }
     case 'consider': {
       const candidate = await consider(parts, move.request, caller)
       if (isRefusal(candidate)) return await noteRefusal(parts, caller, move.request.user, candidate)
@@ -100,7 +103,9 @@ const turn = async (
       return { kind: 'changed' }
     }
     case 'redeem': {
-      const issued = await redeem(parts, move.answer, move.candidate, caller)
+      const issued = parts.mayIssue(line.stream)
+        ? await redeem(parts, move.answer, move.candidate, caller)
+        : refuse('busy', 'it is being stopped')
       if (isRefusal(issued)) return await noteRefusal(parts, caller, move.candidate?.user ?? '', issued)
       await line.send(issued)
       return { kind: 'issued' }

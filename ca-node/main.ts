@@ -11,6 +11,7 @@ import { type InviteOptions, invite } from './commands/invite.ts'
 import { type MoveOptions, move } from './commands/move.ts'
 import { setPassword, showDevices, showUsers } from './commands/people.ts'
 import { disable, enable, revoke } from './commands/revoke.ts'
+import { type RollOverOptions, rollOver } from './commands/roll-over.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
 import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
@@ -91,6 +92,11 @@ about('passwd <user>', 'give a user another password', setPassword)
 plain<Parameters<typeof exportPapers>[0]>('export', 'write root, CA certificate and revocation list', exportPapers)
   .option('--out <folder>', 'where to', '.')
   .option('--der', 'as DER rather than PEM')
+plain<RollOverOptions>('roll-over', 'go on with a new root; the old one stays trusted for 90 days beside it', rollOver)
+  .option('--finish', 'end the time of the old root now')
+  .option('--new-passphrase', 'seal the new keys under another passphrase')
+  .option('--new-passphrase-file <file>', 'its first line is that one; else LANYARD_CA_NEW_PASSPHRASE, else a prompt')
+  .option('--yes', 'do not ask')
 about('backup <file>', 'all of the CA in one file, sealed by its passphrase', backup)
 about<Parameters<typeof restore>[1]>('restore <file>', 'put a backup into this home', restore)
   .option('--crl <file>', 'the newest revocation list that a peer has, PEM or DER')

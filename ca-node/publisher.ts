@@ -1,11 +1,14 @@
 import type { Clock } from '../shared/clock.ts'
-import { type Code, refusalOf } from '../shared/errors.ts'
+import { type Code, fault, refusalOf } from '../shared/errors.ts'
 import { CRL_CHECK_MS, REVOCATION_POLL_MS } from '../shared/limits.ts'
+import type { Authority } from './authority.ts'
 import { type CrlSigner, checkClock, type Revocations, type SignedCrl } from './revocations.ts'
 
 export type PublisherParts = {
   readonly revocations: Pick<Revocations, 'due' | 'latest' | 'latestNumber' | 'publish' | 'unsigned' | 'witness'>
   readonly sign: CrlSigner
+  /** Which of the network's roots has signed a list. */
+  readonly signerOf: Authority['signerOf']
   readonly clock: Clock
   readonly log: (event: string, facts: Readonly<Record<string, unknown>>) => void
 }
@@ -22,22 +25,39 @@ export type Publisher = {
 }
 
 /**
- * A list at the start if one is due, then at each revocation, by whichever process it was written down, and once a day.
- * @throws LanyardError `clock-behind`, `storage-failed`
+ * A list at the start if one is due, then at each revocation, by whichever process it was written down, once a day, and
+ * after a roll-over of the root.
+ * @throws LanyardError `clock-behind`, `root-outdated`, `storage-failed`
  */
-export const startPublisher = async ({ revocations, sign, clock, log }: PublisherParts): Promise<Publisher> => {
+export const startPublisher = async ({
+  revocations,
+  sign,
+  signerOf,
+  clock,
+  log,
+}: PublisherParts): Promise<Publisher> => {
+  /** Whether an older root has signed it: then it is signed anew, which whoever follows the new root waits for. */
+  const isElders = ({ der }: SignedCrl): boolean => {
+    const signer = signerOf(der)
+    if (signer === 'unknown') throw fault('root-outdated')
+    return signer === 'elder'
+  }
   const before = await revocations.latest()
   if (before !== null) checkClock(before, clock.now())
   let newest = before ?? (await revocations.publish(sign, clock.now(), 'if-due'))
+  let outdated = isElders(newest)
   const listeners = new Set<() => void>()
 
   const look = async (): Promise<void> => {
     const now = clock.now()
     // Another process that serves the same database may have been faster.
-    const due = await revocations.due(now)
-    const next = due ? await revocations.publish(sign, now, 'if-due') : await revocations.latest()
+    const others = (await revocations.latestNumber()) > newest.number ? await revocations.latest() : null
+    if (others !== null) outdated = isElders(others)
+    const due = outdated || (await revocations.due(now))
+    const next = due ? await revocations.publish(sign, now, outdated ? 'now' : 'if-due') : others
     if (next === null || next.number <= newest.number) return
     await revocations.witness(next)
+    outdated = isElders(next)
     newest = next
     log('crl', { number: newest.number })
     for (const listener of listeners) listener()

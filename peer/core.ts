@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { Refusal } from '../shared/errors.ts'
-import type { PeerId, RoomId } from '../shared/ids.ts'
+import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
 import type { Random } from '../shared/random.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
@@ -34,7 +34,9 @@ export type Core = {
 }
 
 export type CoreParts = {
-  readonly anchor: TrustAnchor
+  readonly network: NetworkId
+  /** The roots that are trusted at this moment. */
+  readonly anchor: () => TrustAnchor
   /** Our own certificate, as it is now. */
   readonly self: () => VerifiedDevice
   readonly key: KeyObject
@@ -56,19 +58,18 @@ export type CoreParts = {
 }
 
 export const createCore = (parts: CoreParts): Core => {
-  const { anchor, self, stores, revocations, clock, random } = parts
-  const { network } = anchor
+  const { network, anchor, self, stores, revocations, clock, random } = parts
   const { peerId, user } = self()
   const { database, records, serving, keys, certificates, incarnation } = stores
 
   const log = createLog(records, serving.forks)
   const revoked = (serial: string): boolean => revocations.has(serial)
-  const directory = createDirectory({ anchor, certificates, clock, self: peerId, revoked })
+  const directory = createDirectory({ network, anchor, certificates, clock, self: peerId, revoked })
   directory.add(self())
   const group = createGroup({ network, self: peerId, incarnation, keys, clock, random })
   const revokedSince = (device: PeerId): number | null => {
-    const serial = directory.serialOf(device)
-    return serial === null ? null : revocations.since(serial)
+    const newest = directory.newestOf(device)
+    return newest === null ? null : revocations.since(newest)
   }
   const conversation = createConversation({
     stores,

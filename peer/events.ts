@@ -25,6 +25,8 @@ export type PeerEvent =
   | { readonly kind: 'ca-sighted' }
   /** We have a new certificate; `until`: its end, milliseconds since the epoch. */
   | { readonly kind: 'renewed'; readonly until: number }
+  /** The CA has a new root; `until`: how long the one before still counts, milliseconds since the epoch. */
+  | { readonly kind: 'rolled-over'; readonly root: number; readonly until: number }
   /** A newer revocation list is in force; `cut`: whose sessions it ended. */
   | { readonly kind: 'revocations'; readonly number: number; readonly cut: readonly UserName[]; readonly self: boolean }
   /** The revocation list is too old, or from the future: who was revoked since is not known here. */

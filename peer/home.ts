@@ -1,14 +1,15 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { openLineage } from '../shared/certificate/lineage.ts'
 import { spkiOf } from '../shared/certificate/rsa-key.ts'
-import { type TrustAnchor, trustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
+import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import { type Clock, systemClock } from '../shared/clock.ts'
 import { isRefusal, LanyardError, orThrow } from '../shared/errors.ts'
 import { DEVICE_KEY_MIN_BITS } from '../shared/limits.ts'
 import { systemRandom } from '../shared/random.ts'
 import { contactOf } from './identity/ca-line.ts'
 import type { Keystore } from './identity/identity-files.ts'
-import { openKeystore, replaceCertificate } from './identity/keystore.ts'
+import { keepRenewed, openKeystore, replaceCertificate, replaceSuccessions } from './identity/keystore.ts'
 import { isAsked } from './identity/successor.ts'
 import type { Peer } from './peer.ts'
 import { listenAddresses, readSettings, rememberPort } from './settings.ts'
@@ -43,17 +44,18 @@ type Opened = { readonly keystore: Keystore; readonly anchor: TrustAnchor; reado
 const openProfile = async (home: string, passphrase: string, clock: Clock): Promise<Opened> => {
   const keystore = await openWhole(home, passphrase, clock)
   const now = clock.now()
-  const anchor = orThrow(trustAnchor(keystore.root, now))
+  const anchor = orThrow(openLineage({ first: keystore.root, successions: keystore.successions }, now))
   const remoteSpki = spkiOf(keystore.key)
   const self = verifyDevice(keystore.certificate, { anchor, now, remoteSpki })
   if (!isRefusal(self)) return { keystore, anchor, self }
-  if (self.code !== 'certificate-expired') throw new LanyardError(self)
-  // A laptop that slept over the end of its certificate: its key alone still renews, if the CA is there.
+  if (self.code !== 'certificate-expired' && self.code !== 'root-ended') throw new LanyardError(self)
+  // A laptop that slept over the end of its certificate, or of its root: its key alone still renews, if the CA is there.
   const { renewFromHome } = await import('./identity/renew.ts')
   const renewed = await renewFromHome(keystore, clock)
   if (isRefusal(renewed)) throw new LanyardError(renewed.code === 'password-needed' ? renewed : self)
-  await replaceCertificate(home, renewed)
-  return { keystore, anchor, self: orThrow(verifyDevice(renewed, { anchor, now: clock.now(), remoteSpki })) }
+  await keepRenewed(home, renewed)
+  const checks = { anchor: renewed.anchor, now: clock.now(), remoteSpki }
+  return { keystore: { ...keystore, ...renewed }, ...checks, self: orThrow(verifyDevice(renewed.certificate, checks)) }
 }
 
 /** The one identity that counts, also after a crash in a change of keys. */
@@ -85,8 +87,12 @@ export const startPeer = async (home: string, passphrase: string, options: Start
       mdns: options.mdns,
       strict,
       ca: {
-        contact: contactOf(keystore.profile),
+        contact: contactOf(keystore),
         store: (certificate) => replaceCertificate(home, certificate),
+      },
+      roots: {
+        successions: keystore.successions,
+        store: (successions) => replaceSuccessions(home, successions),
       },
       clock,
       random: systemRandom,

@@ -1,12 +1,13 @@
 import type { KeyObject } from 'node:crypto'
+import { isFromNewest, type Succession } from '../shared/certificate/lineage.ts'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import { type Clock, monotonicClock } from '../shared/clock.ts'
-import { fault, isRefusal, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
-import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
+import { fault, isRefusal, LanyardError, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
+import { type PeerId, type RecordHash, type RoomId, sha256, type UserName } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
-import { type Connection, createNode } from '../shared/network/node.ts'
+import { type Connection, prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
@@ -18,7 +19,8 @@ import { createShelf, type Shelf } from './files/shelf.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import type { CaContact } from './identity/ca-line.ts'
-import { type Renewal, startRenewal } from './identity/renew.ts'
+import { type Renewal, type Renewed, startRenewal } from './identity/renew.ts'
+import { createRoots, followAll, recentSuccession } from './identity/roots.ts'
 import { gossipIdOf } from './log/gossip.ts'
 import { parseRecord } from './log/record.ts'
 import { createAllowance } from './network/allowance.ts'
@@ -110,6 +112,11 @@ export type PeerParts = {
   readonly ca?: { readonly contact: CaContact; readonly store: (certificate: Uint8Array) => Promise<void> }
   readonly clock: Clock
   readonly random: Random
+  /** How the anchor followed the network's first root, when it is a later one, and where newer ones are kept. */
+  readonly roots?: {
+    readonly successions: readonly Succession[]
+    readonly store: (successions: readonly Succession[]) => Promise<void>
+  }
   /** Milliseconds that a new connection has for its hello; HELLO_TIMEOUT_MS unless told otherwise. */
   readonly helloTimeoutMs?: number
 }
@@ -119,17 +126,25 @@ export type PeerParts = {
  * @throws LanyardError `address-in-use`, `storage-failed`, `profile-damaged`
  */
 export const createPeer = async (parts: PeerParts): Promise<Peer> => {
-  const { anchor, clock, random, key, ca } = parts
+  const { clock, random, key, ca } = parts
   let self = parts.self
-  const network = anchor.network
+  const { network, name: networkName } = parts.anchor
   const owner = { storeKey: parts.storeKey, device: self.peerId }
   const stores = openStores(openDatabase(parts.databasePath), owner, random)
   const { database, records, keys, addresses } = stores
 
   const events = createEvents()
   const sessions = createSessions(self.peerId)
+  const roots = createRoots({
+    anchor: parts.anchor,
+    successions: parts.roots?.successions ?? [],
+    clock,
+    store: async (successions) => await parts.roots?.store(successions),
+    onFollowed: ({ generation, elders: [elder] }) =>
+      events.emit({ kind: 'rolled-over', root: generation, until: elder?.until ?? 0 }),
+  })
   const revocations: Revocations = await openRevocations({
-    anchor,
+    roots,
     store: stores.revocationList,
     clock,
     onNewer: ({ number }) => {
@@ -141,7 +156,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
   })
   const core = createCore({
-    anchor,
+    network,
+    anchor: roots.anchor,
     self: () => self,
     key,
     stores,
@@ -196,7 +212,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onProgress,
   })
 
-  const node = await createNode({
+  const node = await prepareNode({
     key,
     listen: parts.listen,
     gossip,
@@ -261,8 +277,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
   })
   /** Sessions go on under the certificate that they began with; from now on we show the new one. */
-  const takeCertificate = async (certificate: Uint8Array): Promise<void> => {
-    self = orThrow(verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki: self.spki }))
+  const takeCertificate = async ({ certificate, successions }: Renewed): Promise<void> => {
+    const refused = followAll(roots, { successions })
+    if (refused !== null) throw new LanyardError(refused)
+    await roots.stored() // else the next start could not verify our own certificate
+    self = orThrow(verifyDevice(certificate, { anchor: roots.anchor(), now: clock.now(), remoteSpki: self.spki }))
     directory.add(self)
     await ca?.store(certificate)
     await ownEntry.renew()
@@ -277,7 +296,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   const endHellos = await startHellos({
     node,
-    anchor,
+    anchor: roots.anchor,
+    follow: roots.follow,
     clock,
     isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
     revoked: (serial) => revocations.has(serial),
@@ -291,6 +311,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       crl: revocations.number(),
       device: ownEntry.record(),
       addresses: node.addresses().slice(0, ADDRESSES_MAX),
+      ...recentSuccession(roots, clock.now()),
     }),
     admit: (device, connection, theirs) => {
       directory.add(device)
@@ -320,37 +341,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       if (kind !== 'moved') events.emit({ kind: 'session', change: kind, user: device.user, device: device.peerId })
     }),
   ]
-  let renewal: Renewal | null = null
-  if (ca !== undefined) {
-    const { contact } = ca
-    const onRefused = (refusal: Refusal): void => events.emit({ kind: 'refused', device: contact.caPeerId, refusal })
-    renewal = startRenewal({
-      node,
-      ca: contact,
-      key,
-      self: () => self,
-      clock,
-      random,
-      onRenewed: takeCertificate,
-      onRefused,
-    })
-    const onSight = (connection: Connection): void => {
-      events.emit({ kind: 'ca-sighted' })
-      void exchange.begin(connection).catch(() => undefined)
-      void renewal?.renewIfDue()
-    }
-    ends.push(renewal.stop, startCaLink({ node, ca: contact, clock, random, onSight }))
-  }
-  for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
-
-  shelf.resume()
-  conversation.resume()
-  pulse = startPulse(clock, conversation.due, () => {
-    conversation
-      .beat()
-      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
-  })
-
   let stopping: Promise<void> | null = null
   const stop = async (): Promise<void> => {
     ownEntry.stop()
@@ -370,11 +360,55 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     return stopping
   }
 
+  // Whoever comes finds all of it ready: a hello that nobody answers would cost both sides seconds.
+  await node.start().catch(async (error: unknown) => {
+    await stopOnce()
+    throw error
+  })
+  roads.join()
+  let renewal: Renewal | null = null
+  if (ca !== undefined) {
+    const { contact } = ca
+    const onRefused = (refusal: Refusal): void => events.emit({ kind: 'refused', device: contact.caPeerId, refusal })
+    renewal = startRenewal({
+      node,
+      // The CA must show the newest root that we know, or one that leads from there.
+      ca: () => ({ ...contact, pin: sha256(roots.anchor().spki) }),
+      key,
+      self: () => self,
+      outdated: () => !isFromNewest(self.certificate, roots.anchor()),
+      clock,
+      random,
+      onRenewed: takeCertificate,
+      onRefused,
+    })
+    const onSight = (connection: Connection): void => {
+      events.emit({ kind: 'ca-sighted' })
+      void exchange.begin(connection).catch(() => undefined)
+      void renewal?.renewIfDue()
+    }
+    const { renewIfDue, stop } = renewal
+    ends.push(
+      stop,
+      roots.onNewer(() => void renewIfDue()),
+      startCaLink({ node, ca: contact, clock, random, onSight }),
+    )
+  }
+  for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
+
+  shelf.resume()
+  conversation.resume()
+  pulse = startPulse(clock, conversation.due, () => {
+    conversation
+      .beat()
+      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
+  })
+
   return {
     get self() {
       return self
     },
-    network: { id: network, name: anchor.name },
+    network: { id: network, name: networkName },
     general,
     addresses: () => node.addresses(),
     ...chat,

@@ -26,6 +26,8 @@ import type { Stores } from './store/stores.ts'
 /** How records travel: gossip or push at once, sync for certain, and live hints of what is where. */
 export type Roads = {
   readonly live: Live
+  /** Takes part in the gossip of the rooms that have one; the node has to run. */
+  join(): void
   /** Records of ours are signed: they go to the members who are here. */
   send(records: readonly ParsedRecord[]): void
   /** A record waits for one that is not here. */
@@ -140,6 +142,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     random,
   })
 
+  let running = false
   const topics = new Map<RoomId, () => void>()
   const join = (room: RoomId): void => {
     const wanted = carriers.isCarried(room) && carrier(room) === 'gossip'
@@ -150,10 +153,12 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     topics.get(room)?.()
     topics.delete(room)
   }
-  for (const room of rooms.carried()) join(room)
-
   return {
     live,
+    join: () => {
+      running = true
+      for (const room of rooms.carried()) join(room)
+    },
     send: (signed) => {
       const byCarrier = Map.groupBy(signed, ({ room }) => carrier(room))
       publishRecords(gossip, network, byCarrier.get('gossip') ?? []).catch(() => undefined) // sync brings what gossip could not
@@ -168,7 +173,9 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
       }
     },
     lack: (room) => catchUp.lack(room),
-    roomChanged: join,
+    roomChanged: (room) => {
+      if (running) join(room)
+    },
     stop: () => {
       announcer.stop()
       catchUp.stop()

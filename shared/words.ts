@@ -640,6 +640,16 @@ export const WORDS = {
     'the other side stopped: nothing was done',
     'run it again when you are sure',
   ),
+  'overlap-open': words(
+    'the last roll-over is not over: the root before is still trusted',
+    'the roll-over of the other side is not over',
+    'wait until then, or end it: npm run ca -- roll-over --finish',
+  ),
+  'overlap-none': words(
+    'one root alone is trusted: there is nothing to end',
+    'the other side trusts one root alone',
+    'see: npm run ca -- status',
+  ),
   'audit-broken': words(
     'the audit is not as it was written',
     'the audit of the other side is broken',

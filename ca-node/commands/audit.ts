@@ -11,7 +11,8 @@ export const showAudit = (options: Options & { readonly lines: string; readonly 
     const lines = Number(options.lines)
     if (!Number.isInteger(lines) || lines < 0) throw fault('input-invalid', '--lines takes a number')
     let rows = await lastAudit(database, lines)
-    let last = (await lastAudit(database, 1))[0]?.id ?? 0
+    // After those that are shown, not after the newest by now: none that comes in between is left out.
+    let last = (rows.at(-1) ?? (await lastAudit(database, 1))[0])?.id ?? 0
     for (;;) {
       if (rows.length > 0) print(options.json === true ? rows.map(asJson).join('\n') : table(rows.map(cellsOf)))
       if (options.follow !== true) return

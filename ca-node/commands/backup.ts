@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { rootsOf } from '../../shared/certificate/lineage.ts'
 import { fromPem } from '../../shared/certificate/pem.ts'
 import { readRevocationList } from '../../shared/certificate/revocation-list.ts'
 import type { TrustAnchor } from '../../shared/certificate/verify.ts'
 import { systemClock } from '../../shared/clock.ts'
-import { fault, LanyardError, orThrow } from '../../shared/errors.ts'
+import { fault, isRefusal, LanyardError, orThrow } from '../../shared/errors.ts'
 import { openHome, replaceFile } from '../../shared/folder.ts'
 import { CRL_NUMBERS_LEFT_OUT } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
@@ -17,7 +18,7 @@ import { readRows, writeRows } from '../database-rows.ts'
 import { fillServer } from '../database-server.ts'
 import { createHighWater } from '../high-water.ts'
 import { createRevocations, REASONS, type Reason, type Revocations, type Revoked } from '../revocations.ts'
-import { importKeys, openCaKeys, readCaIdentity, readKeyFiles } from '../root-key.ts'
+import { compareKeys, importKeys, openCaKeys, readCaIdentity, readKeyFiles } from '../root-key.ts'
 import { SCHEMA_VERSION } from '../schema.ts'
 import { atDesk, confirmed, type Options, passphraseSources, serverOf, tell } from './command.ts'
 
@@ -50,8 +51,7 @@ export const restore = async (file: string, options: Options & { readonly crl?: 
   const made = new Date(found.madeAt).toISOString()
   await confirmed(options, `Put the state of ${made} in the place of what is in ${options.home}?`)
   const place = await findPlace(options.home, serverOf(options))
-  const before = await takePlace(options.home, place, found, now)
-  await openCaKeys(options.home, passphrase, now)
+  const before = await takePlace(options.home, place, found, passphrase, now)
   const { anchor } = await readCaIdentity(options.home, now)
   const given = options.crl === undefined ? [] : [await readListFile(options.crl)]
   const lists = [...(before === null ? [] : [before]), ...given].map((der) => readList(der, anchor))
@@ -73,12 +73,22 @@ export const restore = async (file: string, options: Options & { readonly crl?: 
 }
 
 /** Keys and database in their places; the newest list of the database that was there before, DER. */
-const takePlace = async (home: string, place: Place, { keys, schema, rows }: Backup, now: number) => {
+const takePlace = async (
+  home: string,
+  place: Place,
+  { keys, schema, rows }: Backup,
+  passphrase: string,
+  now: number,
+) => {
   if (schema !== SCHEMA_VERSION)
     throw fault('backup-damaged', `it has tables of version ${schema}, not ${SCHEMA_VERSION}`)
   await openHome(home)
-  if (!(await importKeys(home, keys)) && !isSame(await readKeyFiles(home), keys)) {
-    throw fault('input-invalid', `${home} has another CA`)
+  const standing = await compareKeys(home, keys)
+  if (standing === 'other') throw fault('input-invalid', `${home} has another CA`)
+  // Keys with more roots than those of the backup stay: the network has gone on to the newest of them.
+  if (standing !== 'older') {
+    if (standing !== 'same') await importKeys(home, keys)
+    await openCaKeys(home, passphrase, now)
   }
   const { network } = (await readCaIdentity(home, now)).anchor
   if (place.kind === 'file') {
@@ -101,9 +111,6 @@ const takePlace = async (home: string, place: Place, { keys, schema, rows }: Bac
   return before as Uint8Array | null
 }
 
-const isSame = (here: Backup['keys'], there: Backup['keys']): boolean =>
-  ['root.pem', 'ca.pem', 'pepper.key'].every((name) => Buffer.compare(here[name] ?? EMPTY, there[name] ?? EMPTY) === 0)
-
 /** The newest list of the file that is there; null where there is none, or it can't be read: it is why somebody restores. */
 const lookInto = async (home: string): Promise<Uint8Array | null> => {
   const store = await openStore(home).catch((error: unknown) => {
@@ -120,8 +127,6 @@ const newestList = async (revocations: Pick<Revocations, 'latest' | 'unsigned'>)
   return (await revocations.latest())?.der ?? null
 }
 
-const EMPTY = new Uint8Array()
-
 const readListFile = async (path: string): Promise<Uint8Array> => {
   const content = await readFile(path).catch((cause: unknown) => {
     throw fault('input-invalid', path, cause)
@@ -130,7 +135,9 @@ const readListFile = async (path: string): Promise<Uint8Array> => {
 }
 
 const readList = (der: Uint8Array, anchor: TrustAnchor): { number: number; entries: Revoked[] } => {
-  const list = orThrow(readRevocationList(der, anchor.root))
+  const read = rootsOf(anchor).map((root) => readRevocationList(der, root))
+  const list = orThrow(read.find((one) => !isRefusal(one)) ?? read[0])
+  if (list === undefined) throw fault('fault')
   const entries = [...list.entries()].map(({ serial, date, reason }) => ({ serial, time: date, reason: known(reason) }))
   return { number: list.number, entries }
 }

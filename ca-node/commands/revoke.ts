@@ -60,7 +60,7 @@ const report = async (desk: Desk, options: Options, revoked: RevokedDevices, aft
 }
 
 /** The number of the list with all that was revoked: by the CA that serves, or signed here when none does. */
-const sealList = async ({ revocations, now }: Desk, options: Options): Promise<number> => {
+export const sealList = async ({ revocations, now }: Desk, options: Options): Promise<number> => {
   const deadline = performance.now() + SIGNING_WAIT_MS
   while ((await revocations.unsigned()) && performance.now() < deadline) await setTimeout(REVOCATION_POLL_MS / 2)
   if (await revocations.unsigned()) {

@@ -1,10 +1,11 @@
 import pino from 'pino'
 import { systemClock } from '../../shared/clock.ts'
-import { fault, LanyardError } from '../../shared/errors.ts'
+import { fault, LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
 import { isNetworkName } from '../../shared/invite.ts'
 import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
+import type { Ca } from '../ca.ts'
 import { findPlace, hasPlace, preparePlace } from '../database-place.ts'
 import { MODES, type Mode } from '../modes.ts'
 import { announcementOf, screenOf } from '../operator.ts'
@@ -37,6 +38,14 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   }
   const { startCa } = await import('../ca.ts') // with libp2p, which the other commands need not wait for
   const logger = pino({ name: 'lanyard-ca' }, pino.destination({ dest: 2, sync: true }))
+  let running: Ca | null = null
+  // Where another process, or another machine on the same database, has rolled the root over, these keys are of no use.
+  const endWhenOutdated = (event: string, { reason }: Readonly<Record<string, unknown>>): void => {
+    if (event !== OUTDATED && reason !== OUTDATED) return
+    const why = refuse(OUTDATED)
+    process.stderr.write(`lanyard-ca: ${wordsOf(why)}\nnext: ${nextStepOf(why)}\n`)
+    void Promise.resolve(running?.stop()).finally(() => process.exit(1))
+  }
   const ca = await startCa({
     home: options.home,
     passphrase,
@@ -46,12 +55,29 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     random: systemRandom,
     ...(mode === undefined ? {} : { mode }),
     ...(options.health === undefined ? {} : { healthPort: readPort(options.health) }),
-    log: (event, facts) => logger.info(facts, event),
+    log: (event, facts) => {
+      logger.info(facts, event)
+      endWhenOutdated(event, facts)
+    },
   })
+  running = ca
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void ca.stop().then(() => process.exit(0)))
+    process.once(signal, () => {
+      logger.info({ signal }, 'stopping')
+      ca.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          const { code, detail } = refusalOf(error)
+          logger.error({ reason: code, detail }, 'not stopped in good order')
+          process.exit(1)
+        },
+      )
+    })
   }
-  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS })
+  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
+    await ca.stop()
+    throw error
+  })
   if (invite === undefined) throw fault('fault', 'no invite was made')
   const announcement = announcementOf(ca, invite)
   print(
@@ -60,6 +86,8 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       : await screenOf(announcement, invite, process.stdout.isTTY === true),
   )
 }
+
+const OUTDATED = 'root-outdated'
 
 const readPort = (text: string): number => {
   const port = Number(text)

@@ -4,10 +4,12 @@ import { toPem } from '../../shared/certificate/pem.ts'
 import { fault } from '../../shared/errors.ts'
 import { replaceFile } from '../../shared/folder.ts'
 import { sha256 } from '../../shared/ids.ts'
+import { ROOT_ADVICE_MS } from '../../shared/limits.ts'
 import { networkCode } from '../../shared/network-code.ts'
 import { reachable } from '../invites.ts'
 import { listPending, readMode } from '../modes.ts'
 import { countAll, listInvites } from '../overview.ts'
+import { overlapOf } from '../roll-over.ts'
 import { table, timeText } from '../tables.ts'
 import { readTerms } from '../terms.ts'
 import { atDesk, type Options, tell } from './command.ts'
@@ -24,7 +26,9 @@ export const showStatus = (options: Options): Promise<void> =>
       networkCode: networkCode(sha256(anchor.spki)),
       peerId: ca.peerId,
       addresses: reachable(await registry.addresses()),
+      root: anchor.generation,
       rootExpires: anchor.notAfter,
+      overlap: await overlapOf(database, identity, now),
       mode: await readMode(database),
       terms: await readTerms(database),
       pending: (await listPending(database)).filter(({ approvedAt }) => approvedAt === null).length,
@@ -37,7 +41,15 @@ export const showStatus = (options: Options): Promise<void> =>
       ['network code', facts.networkCode],
       ['PeerId', facts.peerId],
       ...facts.addresses.map((address, at) => [at === 0 ? 'addresses' : '', address]),
-      ['root until', timeText(facts.rootExpires)],
+      ['root', `number ${facts.root}, until ${timeText(facts.rootExpires)}${rootAdvice(facts.rootExpires - now)}`],
+      ...(facts.overlap === null
+        ? []
+        : [
+            [
+              '',
+              `the one before until ${timeText(facts.overlap.until)}; devices with no newer certificate: ${facts.overlap.behind.length}`,
+            ],
+          ]),
       ['users', `${facts.users}${facts.disabled > 0 ? `, ${facts.disabled} disabled` : ''}`],
       ['devices', `${facts.devices}${facts.revoked > 0 ? `, and ${facts.revoked} revoked` : ''}`],
       ['certificates', `${facts.certificates} good now`],
@@ -52,6 +64,8 @@ export const showStatus = (options: Options): Promise<void> =>
     ]
     tell(options, facts, table(rows))
   })
+
+const rootAdvice = (leftMs: number): string => (leftMs > ROOT_ADVICE_MS ? '' : ': SOON, see npm run ca -- roll-over')
 
 const MODE_WORDS = {
   invite: 'nobody may join',
@@ -73,13 +87,22 @@ export const showInvites = (options: Options): Promise<void> =>
     tell(options, { invites }, invites.length === 0 ? 'No invite has been made yet.' : text)
   })
 
-/** Root, CA certificate and revocation list, as files that openssl reads. */
+/** Roots, CA certificate and revocation list, as files that openssl reads. */
 export const exportPapers = (options: Options & { readonly out: string; readonly der?: boolean }): Promise<void> =>
   atDesk(options, async ({ identity, revocations }) => {
     const list = await revocations.latest()
     if (list === null) throw fault('not-served', 'so there is no revocation list yet')
+    const [elder] = identity.anchor.elders
+    const succession = identity.lineage.successions.at(-1)
     const papers = [
       ['root', 'CERTIFICATE', identity.anchor.certificate],
+      ...(elder === undefined || succession === undefined
+        ? []
+        : ([
+            ['old-root', 'CERTIFICATE', elder.root.certificate.der],
+            ['new-with-old', 'CERTIFICATE', succession.cross],
+            ['old-with-new', 'CERTIFICATE', succession.back],
+          ] as const)),
       ['ca', 'CERTIFICATE', identity.ca.certificate],
       ['crl', 'X509 CRL', list.der],
     ] as const

@@ -21,7 +21,8 @@ export const passwd = async (options: PasswdOptions): Promise<void> => {
 }
 
 const changeOfPassword = async (options: PasswdOptions, user: string): Promise<void> => {
-  const { key, profile } = await openKeystore(options.home, await passphraseOf(options, 'open'))
+  const keystore = await openKeystore(options.home, await passphraseOf(options, 'open'))
+  const { key, profile } = keystore
   const password = await secretOf({
     file: options.passwordFile,
     environment: process.env.LANYARD_PASSWORD,
@@ -39,7 +40,7 @@ const changeOfPassword = async (options: PasswdOptions, user: string): Promise<v
   ])
   const node = await createNode({ key, listen: [] })
   try {
-    const parts = { node, ca: contactOf(profile), clock: systemClock }
+    const parts = { node, ca: contactOf(keystore), clock: systemClock }
     const refusal = await changePassword(parts, { user: profile.user, password, newPassword })
     if (refusal !== null) throw new LanyardError(refusal)
   } finally {

@@ -3,7 +3,7 @@ import { dateText } from '../../shared/certificate/link.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
 import type { Keystore } from '../identity/identity-files.ts'
-import { openKeystore, readProfile, replaceCertificate } from '../identity/keystore.ts'
+import { keepRenewed, openKeystore, readProfile } from '../identity/keystore.ts'
 import { databasePath, openDatabase } from '../store/database.ts'
 import { type Options, passphraseOf, tell } from './command.ts'
 
@@ -18,9 +18,11 @@ export const renewHome = async (options: Options, keystore: Keystore, password: 
   const database = openDatabase(databasePath(options.home)) // ours alone: nobody changes the key meanwhile
   try {
     const { renewFromHome } = await import('../identity/renew.ts')
-    const certificate = orThrow(await renewFromHome(keystore, systemClock, password))
-    await replaceCertificate(options.home, certificate)
-    const [before, until] = [keystore.certificate, certificate].map((der) => orThrow(readCertificate(der)).notAfter)
+    const renewed = orThrow(await renewFromHome(keystore, systemClock, password))
+    await keepRenewed(options.home, renewed)
+    const [before, until] = [keystore.certificate, renewed.certificate].map(
+      (der) => orThrow(readCertificate(der)).notAfter,
+    )
     tell(
       options,
       { event: 'renewed', before: isoOf(before), until: isoOf(until) },

@@ -1,7 +1,8 @@
 import { readCertificate } from '../../shared/certificate/certificate.ts'
-import { type TrustAnchor, trustAnchor, verifyCa } from '../../shared/certificate/verify.ts'
+import { type Succession, trustLineage } from '../../shared/certificate/lineage.ts'
+import { type TrustAnchor, verifyCa } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { isRefusal, type Refusal, refusalOf, refuse, refusedThere } from '../../shared/errors.ts'
+import { isRefusal, orThrow, type Refusal, refusalOf, refuse, refusedThere } from '../../shared/errors.ts'
 import { networkIdOfPin, sha256 } from '../../shared/ids.ts'
 import type { Invite } from '../../shared/invite.ts'
 import { ENROLMENT_MAX_BYTES, REPLY_TIMEOUT_MS } from '../../shared/limits.ts'
@@ -14,16 +15,20 @@ import {
   type NewcomerMessage,
   newcomerCodec,
 } from '../../shared/wire/enrolment.ts'
-import type { Profile } from './identity-files.ts'
+import type { Draft } from './identity-files.ts'
 
-/** What of a CA a device keeps: where it was, and which root it must show. */
+/** What of a CA a device keeps: where it was, and which root it must show, or one that leads from there. */
 export type CaContact = Pick<Invite, 'pin' | 'caPeerId' | 'addresses'>
 
-export const contactOf = ({ pin, caPeerId, caAddresses }: Profile): CaContact => ({
-  pin,
-  caPeerId,
-  addresses: caAddresses,
-})
+/** The CA of an identity: it must show the newest root that is known here, or one that leads from there. */
+export const contactOf = ({
+  profile,
+  root,
+  successions,
+}: Pick<Draft, 'profile' | 'root' | 'successions'>): CaContact => {
+  const { spki } = orThrow(readCertificate(successions.at(-1)?.root ?? root))
+  return { pin: sha256(spki), caPeerId: profile.caPeerId, addresses: profile.caAddresses }
+}
 
 export type CaLineParts = {
   readonly node: Pick<Node, 'dial' | 'open'>
@@ -36,9 +41,10 @@ export type CaLineParts = {
 
 /** A conversation with a CA that has shown the pinned root, and proven to be its CA. */
 export type CaLine = {
-  /** The root, checked, and both certificates as they came, DER. */
+  /** The newest root, checked, and all certificates as they came, DER: `root` is the first one. */
   readonly anchor: TrustAnchor
   readonly root: Uint8Array
+  readonly successions: readonly Succession[]
   readonly ca: Uint8Array
   send(message: NewcomerMessage): Promise<void>
   /** The CA's next message, which must be of this kind. */
@@ -86,22 +92,21 @@ const prove = async (parts: CaLineParts, connection: Connection, line: Line): Pr
   return {
     anchor,
     root: identity.root,
+    successions: identity.successions,
     ca: identity.ca,
     send: (message) => line.send(message),
     hear: (kind, timeoutMs) => hear(line, kind, timeoutMs),
   }
 }
 
-/** The root is the pinned one, and its CA certificate names the Noise peer. */
+/** The roots lead from the pinned one to the newest, and its CA certificate names the Noise peer. */
 const proveCa = (
   { ca: { pin }, clock }: CaLineParts,
   connection: Connection,
-  identity: { readonly root: Uint8Array; readonly ca: Uint8Array },
+  identity: { readonly root: Uint8Array; readonly successions: readonly Succession[]; readonly ca: Uint8Array },
 ): TrustAnchor | Refusal => {
-  const root = readCertificate(identity.root)
-  if (isRefusal(root) || Buffer.compare(sha256(root.spki), pin) !== 0) return refuse('pin-mismatch')
   const now = clock.now()
-  const anchor = trustAnchor(identity.root, now)
+  const anchor = trustLineage({ first: identity.root, successions: identity.successions }, pin, now)
   if (isRefusal(anchor)) return anchor
   const ca = verifyCa(identity.ca, {
     anchor,

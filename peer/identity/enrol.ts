@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { Succession } from '../../shared/certificate/lineage.ts'
 import { openSealed } from '../../shared/certificate/oaep.ts'
 import { createRequest } from '../../shared/certificate/request.ts'
 import { spkiOf } from '../../shared/certificate/rsa-key.ts'
@@ -45,7 +46,10 @@ export type EnrolDoor =
 /** All in DER. */
 export type Enrolled = {
   readonly certificate: Uint8Array
+  /** The first root, how the later ones followed, and the newest, checked. */
   readonly root: Uint8Array
+  readonly successions: readonly Succession[]
+  readonly anchor: TrustAnchor
   readonly caCertificate: Uint8Array
   /** The revocation list as the CA has it: check it before use. Null when there is none, or it is too long to come along. */
   readonly crl: Uint8Array | null
@@ -74,7 +78,9 @@ const converse = async (parts: EnrolParts, line: CaLine): Promise<Enrolled | Ref
   if (isRefusal(issued)) return issued
   const { certificate, crl, directory } = issued
   const refused = checkIssued(parts, line.anchor, certificate)
-  return refused ?? { certificate, root: line.root, caCertificate: line.ca, crl, directory }
+  if (refused !== null) return refused
+  const { anchor, root, successions, ca } = line
+  return { certificate, anchor, root, successions, caCertificate: ca, crl, directory }
 }
 
 const doorFor = ({ door, invite }: EnrolParts, csr: Uint8Array, anchor: TrustAnchor): Door | Refusal => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { toString as toText } from 'uint8arrays/to-string'
 import { z } from 'zod'
 import { readCertificate } from '../../shared/certificate/certificate.ts'
+import { readSuccessions, type Succession, writeSuccessions } from '../../shared/certificate/lineage.ts'
 import { openSealed, sealTo } from '../../shared/certificate/oaep.ts'
 import { fromPem, toPem } from '../../shared/certificate/pem.ts'
 import { spkiOf } from '../../shared/certificate/rsa-key.ts'
@@ -16,7 +17,8 @@ import { parsePeerId } from '../../shared/network/peer-id.ts'
 import type { Random } from '../../shared/random.ts'
 import { userNameOf } from '../../shared/user-name.ts'
 
-// An identity on the disk is a folder of five files; a key that waits for its certificate lacks one of them.
+// An identity on the disk is a folder of five files, and a sixth when the CA's root was rolled over; a key that waits for
+// its certificate lacks one of them.
 
 /** What a home says of itself without a passphrase. */
 export type Profile = {
@@ -25,7 +27,7 @@ export type Profile = {
   readonly caPeerId: PeerId
   /** Multiaddrs of the CA as the invite named them, without its PeerId. */
   readonly caAddresses: readonly string[]
-  /** SHA-256 of the root's SubjectPublicKeyInfo, 32 bytes: it never changes. */
+  /** SHA-256 of the SubjectPublicKeyInfo of the root that the invite named, 32 bytes: it never changes. */
   readonly pin: Uint8Array
 }
 
@@ -33,8 +35,9 @@ export type Profile = {
 export type Draft = {
   readonly profile: Profile
   readonly key: KeyObject
-  /** DER; not checked against the clock here. */
+  /** The network's first root, DER, and how the later ones followed; not checked against the clock here. */
   readonly root: Uint8Array
+  readonly successions: readonly Succession[]
   /** 32 random bytes that seal the local store. */
   readonly storeKey: Uint8Array
 }
@@ -51,17 +54,22 @@ export type Sealing = { readonly passphrase: string; readonly random: Random }
 export type Files = Readonly<Record<string, string | Uint8Array>>
 
 /** All files of a draft. About 0.2 s, off the event loop. */
-export const draftFiles = async ({ key, root, profile, storeKey }: Draft, sealing: Sealing): Promise<Files> => ({
-  [FILES.key]: await sealPrivateKey(key, sealing.passphrase, sealing.random),
-  [FILES.root]: toPem('CERTIFICATE', root),
-  [FILES.profile]: writeProfile(profile),
+export const draftFiles = async (draft: Draft, sealing: Sealing): Promise<Files> => ({
+  [FILES.key]: await sealPrivateKey(draft.key, sealing.passphrase, sealing.random),
+  [FILES.root]: toPem('CERTIFICATE', draft.root),
+  ...(draft.successions.length === 0 ? {} : Object.fromEntries([successionsFile(draft.successions)])),
+  [FILES.profile]: writeProfile(draft.profile),
   // Sealed to the device key rather than under the passphrase: one passphrase, stretched once, opens everything.
-  [FILES.storeKey]: sealTo(createPublicKey(key), storeKey, STORE_KEY_LABEL),
+  [FILES.storeKey]: sealTo(createPublicKey(draft.key), draft.storeKey, STORE_KEY_LABEL),
 })
 
 /** The file that makes an identity of a draft. */
 export const certificateFile = (certificate: Uint8Array) =>
   [FILES.certificate, toPem('CERTIFICATE', certificate)] as const
+
+/** The file that tells how the later roots followed: written before a certificate that one of them has issued. */
+export const successionsFile = (successions: readonly Succession[]) =>
+  [FILES.successions, writeSuccessions(successions)] as const
 
 /** The file that holds the sealed key. */
 export const keyFile = async (key: KeyObject, { passphrase, random }: Sealing) =>
@@ -84,13 +92,15 @@ export const readIdentity = async (folder: string, passphrase: string, meanwhile
 export const readDraft = async (folder: string, passphrase: string, meanwhile = () => {}): Promise<Draft> => {
   const profile = await readProfileIn(folder)
   const root = await readPem(folder, FILES.root)
-  if (!equal(sha256(spkiIn(root, FILES.root)), profile.pin)) throw damaged(FILES.root)
+  const successions = await readSuccessionsIn(folder)
+  const pins = [root, ...successions.map((succession) => succession.root)].map((der) => sha256(spkiIn(der, FILES.root)))
+  if (!pins.some((pin) => equal(pin, profile.pin))) throw damaged(FILES.root)
   const opening = openPrivateKey((await read(folder, FILES.key)).toString('utf8'), passphrase)
   meanwhile()
   const key = await opening
   const storeKey = openSealed(key, await read(folder, FILES.storeKey), STORE_KEY_LABEL)
   if (storeKey?.byteLength !== STORE_KEY_BYTES) throw damaged(FILES.storeKey)
-  return { profile, key, root, storeKey }
+  return { profile, key, root, successions, storeKey }
 }
 
 /** @throws LanyardError `no-profile` when there is none in this folder, or `profile-damaged` */
@@ -110,6 +120,7 @@ const FILES = {
   key: 'identity.pem',
   certificate: 'certificate.pem',
   root: 'root.pem',
+  successions: 'successions.pem',
   profile: 'profile.json',
   storeKey: 'store.key',
 } as const
@@ -152,6 +163,17 @@ const readPem = async (folder: string, file: string): Promise<Uint8Array> => {
   const der = fromPem('CERTIFICATE', (await read(folder, file)).toString('utf8'))
   if (der === null) throw damaged(file)
   return der
+}
+
+/** There is none before the first roll-over. */
+const readSuccessionsIn = async (folder: string): Promise<readonly Succession[]> => {
+  const text = await readFile(join(folder, FILES.successions), 'latin1').catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return ''
+    throw damaged(FILES.successions, cause)
+  })
+  const successions = readSuccessions(text)
+  if (successions === null) throw damaged(FILES.successions)
+  return successions
 }
 
 const spkiIn = (der: Uint8Array, file: string): Uint8Array => {

@@ -1,7 +1,7 @@
 import { newRsaKey } from '../../shared/certificate/new-key.ts'
-import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
+import { verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { type Code, fault, isRefusal, LanyardError, orThrow, type Refusal } from '../../shared/errors.ts'
+import { type Code, fault, isRefusal, LanyardError, type Refusal } from '../../shared/errors.ts'
 import type { PeerId, UserName } from '../../shared/ids.ts'
 import type { Invite } from '../../shared/invite.ts'
 import { createNode } from '../../shared/network/node.ts'
@@ -77,10 +77,10 @@ const tryToJoin = async (
     const door = order.as === 'new-user' ? {} : { door: { kind: 'login' } as const }
     const enrolled = await enrol({ node, invite, ...door, user, password, key, clock, addresses, beforeAnswer })
     if (isRefusal(enrolled)) return enrolled
-    const { certificate, root } = enrolled
+    const { certificate, root, successions } = enrolled
     const { caPeerId, pin, networkName, addresses: caAddresses } = invite
     const profile = { networkName, user, caPeerId, caAddresses, pin }
-    await createKeystore(home, { key, certificate, root, profile }, { passphrase, random })
+    await createKeystore(home, { key, certificate, root, successions, profile }, { passphrase, random })
     await remember(order, enrolled)
     return { user, network: networkName, device: node.peerId, addresses }
   } finally {
@@ -99,9 +99,8 @@ const refuseSecondJoin = async (home: string): Promise<void> => {
 }
 
 /** The others can be listed, and looked for, from the first start on. What does not verify is passed over. */
-const remember = async ({ home, clock }: JoinOrder, { root, directory, crl }: Enrolled): Promise<void> => {
+const remember = async ({ home, clock }: JoinOrder, { anchor, directory, crl }: Enrolled): Promise<void> => {
   const now = clock.now()
-  const anchor = orThrow(trustAnchor(root, now))
   const database = openDatabase(databasePath(home))
   try {
     const certificates = createCertificateStore(database)

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Succession } from '../../shared/certificate/lineage.ts'
 import { fault } from '../../shared/errors.ts'
 import { publishFolder, replaceFile } from '../../shared/folder.ts'
 import { STORE_KEY_BYTES } from '../../shared/limits.ts'
@@ -11,10 +12,11 @@ import {
   readIdentity,
   readProfileIn,
   type Sealing,
+  successionsFile,
 } from './identity-files.ts'
 import { IDENTITY, settleSuccessor } from './successor.ts'
 
-export type NewIdentity = Omit<Keystore, 'storeKey'>
+export type NewIdentity = Omit<Keystore, 'storeKey' | 'successions'> & Partial<Pick<Keystore, 'successions'>>
 
 /**
  * Writes the identity of a device that has just enrolled, in one rename: a join that is killed leaves nothing behind that
@@ -22,7 +24,7 @@ export type NewIdentity = Omit<Keystore, 'storeKey'>
  * @throws LanyardError `already-enrolled`
  */
 export const createKeystore = async (home: string, identity: NewIdentity, sealing: Sealing): Promise<Keystore> => {
-  const keystore = { ...identity, storeKey: sealing.random.bytes(STORE_KEY_BYTES) }
+  const keystore = { successions: [], ...identity, storeKey: sealing.random.bytes(STORE_KEY_BYTES) }
   const [name, content] = certificateFile(identity.certificate)
   const published = await publishFolder(home, IDENTITY, { ...(await draftFiles(keystore, sealing)), [name]: content })
   if (!published) throw fault('already-enrolled', home)
@@ -33,6 +35,21 @@ export const createKeystore = async (home: string, identity: NewIdentity, sealin
 export const replaceCertificate = async (home: string, certificate: Uint8Array): Promise<void> => {
   const [name, content] = certificateFile(certificate)
   await replaceFile(join(home, IDENTITY, name), content)
+}
+
+/** Keeps how the later roots followed. */
+export const replaceSuccessions = async (home: string, successions: readonly Succession[]): Promise<void> => {
+  const [name, content] = successionsFile(successions)
+  await replaceFile(join(home, IDENTITY, name), content)
+}
+
+/** Keeps a renewed certificate with the roots that lead to the one that issued it, these first. */
+export const keepRenewed = async (
+  home: string,
+  renewed: Pick<Keystore, 'certificate' | 'successions'>,
+): Promise<void> => {
+  await replaceSuccessions(home, renewed.successions)
+  await replaceCertificate(home, renewed.certificate)
 }
 
 /** Seals the same key under another passphrase: a crash leaves the one or the other. About 0.2 s, off the event loop. */

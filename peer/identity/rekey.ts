@@ -1,6 +1,7 @@
+import { openLineage, rootsOf } from '../../shared/certificate/lineage.ts'
 import { newRsaKey } from '../../shared/certificate/new-key.ts'
 import { checkNewer, readRevocationList } from '../../shared/certificate/revocation-list.ts'
-import { type TrustAnchor, trustAnchor, type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
+import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { type Code, fault, isRefusal, LanyardError, orThrow, type Refusal, wordsOf } from '../../shared/errors.ts'
 import { createNode } from '../../shared/network/node.ts'
@@ -36,7 +37,7 @@ export type RekeyOrder = {
  * @throws LanyardError `profile-in-use`, `rekey-cut-off`, or why the CA or we refused
  */
 export const rekey = (order: RekeyOrder): Promise<VerifiedDevice> =>
-  withStores(order, async (stores, anchor) => {
+  withStores(order, async (stores) => {
     const { home, keystore, passphrase, random } = order
     const outcome = await enrolStrongEnough(order.keyBits, async (bits) => {
       const draft = { ...keystore, key: await newRsaKey(bits) }
@@ -45,23 +46,20 @@ export const rekey = (order: RekeyOrder): Promise<VerifiedDevice> =>
       // What was said after the CA may have taken the key up is said once more: it gives the same key another certificate.
       return isRefusal(first) && (await isAsked(home)) && !isFinal(first) ? await ask(order, draft) : first
     })
-    return await settle(order, anchor, stores, outcome)
+    return await settle(order, stores, outcome)
   })
 
 /** Ends a change of key that was cut off: asks the CA once more about the same key. @throws as `rekey` */
 export const resumeRekey = (order: RekeyOrder): Promise<VerifiedDevice> =>
-  withStores(order, async (stores, anchor) => {
+  withStores(order, async (stores) => {
     const draft = await openSuccessor(order.home, order.passphrase)
-    return await settle(order, anchor, stores, await ask(order, draft))
+    return await settle(order, stores, await ask(order, draft))
   })
 
 /** The home is ours alone until the work is over. */
-const withStores = async <T>(
-  order: RekeyOrder,
-  work: (stores: Stores, anchor: TrustAnchor) => Promise<T>,
-): Promise<T> => {
+const withStores = async <T>(order: RekeyOrder, work: (stores: Stores) => Promise<T>): Promise<T> => {
   const { home, keystore, clock, random } = order
-  const anchor = orThrow(trustAnchor(keystore.root, clock.now()))
+  const anchor = orThrow(openLineage({ first: keystore.root, successions: keystore.successions }, clock.now()))
   const self = orThrow(verifyDevice(keystore.certificate, { anchor, now: clock.now(), at: 'any-time' }))
   const stores = openStores(
     openDatabase(databasePath(home)),
@@ -70,7 +68,7 @@ const withStores = async <T>(
   )
   try {
     await signLeftovers(order, stores, self)
-    return await work(stores, anchor)
+    return await work(stores)
   } finally {
     stores.database.close()
   }
@@ -105,7 +103,7 @@ const ask = async ({ home, keystore, by, listen, clock }: RekeyOrder, { key }: D
   try {
     return await enrol({
       node,
-      invite: contactOf(profile),
+      invite: contactOf(keystore),
       door,
       user: profile.user,
       password: by.kind === 'password' ? by.password : '',
@@ -122,7 +120,6 @@ const ask = async ({ home, keystore, by, listen, clock }: RekeyOrder, { key }: D
 
 const settle = async (
   { home, clock }: RekeyOrder,
-  anchor: TrustAnchor,
   stores: Stores,
   outcome: Enrolled | Refusal,
 ): Promise<VerifiedDevice> => {
@@ -131,8 +128,9 @@ const settle = async (
     await dropSuccessor(home)
     throw new LanyardError(outcome)
   }
-  if (outcome.crl !== null) await keepIfNewer(stores, outcome.crl, anchor)
-  await completeSuccessor(home, outcome.certificate)
+  const { anchor, crl } = outcome
+  if (crl !== null) await keepIfNewer(stores, crl, anchor)
+  await completeSuccessor(home, outcome)
   return orThrow(verifyDevice(outcome.certificate, { anchor, now: clock.now() }))
 }
 
@@ -146,10 +144,10 @@ const FINAL: ReadonlySet<Code> = new Set([
 const isFinal = ({ code, by }: Refusal): boolean => by === 'there' && FINAL.has(code)
 
 /** The old key is on it: from the first start on we know. */
-const keepIfNewer = async ({ revocationList }: Stores, der: Uint8Array, { root }: TrustAnchor): Promise<void> => {
-  const list = readRevocationList(der, root)
+const keepIfNewer = async ({ revocationList }: Stores, der: Uint8Array, anchor: TrustAnchor): Promise<void> => {
+  const list = readRevocationList(der, anchor.root)
   const stored = revocationList.get()
-  const known = stored === null ? null : readRevocationList(stored, root)
-  if (isRefusal(list) || (known !== null && !isRefusal(known) && checkNewer(list, known) !== null)) return
+  const read = stored === null ? [] : rootsOf(anchor).map((root) => readRevocationList(stored, root))
+  if (isRefusal(list) || read.some((known) => !isRefusal(known) && checkNewer(list, known) !== null)) return
   await revocationList.put(list.der)
 }

@@ -13,7 +13,7 @@ import { createNode, type Node } from '../../shared/network/node.ts'
 import type { Random } from '../../shared/random.ts'
 import { byTheClock } from '../by-the-clock.ts'
 import { type CaContact, contactOf } from './ca-line.ts'
-import { enrol } from './enrol.ts'
+import { type Enrolled, enrol } from './enrol.ts'
 import type { Keystore } from './identity-files.ts'
 
 /**
@@ -31,12 +31,15 @@ const lifeOf = ({ notBefore, notAfter }: Validity): number =>
 
 export type RenewalParts = {
   readonly node: Pick<Node, 'peerId' | 'dial' | 'open' | 'addresses'>
-  readonly ca: CaContact
+  /** Where the CA is, and which root it must show, or one that leads from there. */
+  readonly ca: () => CaContact
   readonly key: KeyObject
   readonly self: () => VerifiedDevice
   readonly clock: Clock
   readonly random: Random
-  readonly onRenewed: (certificate: Uint8Array) => Promise<void>
+  /** Whether a newer root has followed the one of our certificate: then it is renewed without waiting for its half. */
+  readonly outdated: () => boolean
+  readonly onRenewed: (renewed: Renewed) => Promise<void>
   readonly onRefused: (refusal: Refusal) => void
 }
 
@@ -57,11 +60,11 @@ export const startRenewal = (parts: RenewalParts): Renewal => {
   const isDue = (): boolean => {
     const self = parts.self()
     if (jitter.hash !== self.hash) jitter = { hash: self.hash, share: (parts.random.bytes(1)[0] ?? 0) / 256 }
-    return parts.clock.now() >= renewalDueAt(self, jitter.share)
+    return parts.clock.now() >= renewalDueAt(self, jitter.share) || parts.outdated()
   }
   const attempt = async (): Promise<Refusal | null> => {
     try {
-      const outcome = await renewOnce(parts, parts.self().certificate)
+      const outcome = await renewOnce({ ...parts, ca: parts.ca() }, parts.self().certificate)
       if (isRefusal(outcome)) return outcome
       await parts.onRenewed(outcome)
       return null
@@ -102,6 +105,9 @@ export const startRenewal = (parts: RenewalParts): Renewal => {
 /** How it ends when nobody is there, or a connection that slept has died. */
 const AWAY: ReadonlySet<Code> = new Set(['unreachable', 'stream-closed', 'too-late'])
 
+/** A new certificate, and the roots that lead to the one that issued it. */
+export type Renewed = Pick<Enrolled, 'certificate' | 'successions' | 'anchor'>
+
 /**
  * A new certificate for the same key, DER, or why there is none.
  * @param password past 30 days after the end of the present one
@@ -113,13 +119,14 @@ const renewOnce = async (
     key,
     self,
     clock,
-  }: Pick<RenewalParts, 'node' | 'ca' | 'key' | 'clock'> & {
+  }: Pick<RenewalParts, 'node' | 'key' | 'clock'> & {
+    readonly ca: CaContact
     readonly self: () => Pick<VerifiedDevice, 'user'>
   },
   certificate: Uint8Array,
   password = '',
-): Promise<Uint8Array | Refusal> => {
-  const outcome = await enrol({
+): Promise<Renewed | Refusal> =>
+  enrol({
     node,
     invite: ca,
     door: { kind: 'renew', certificate },
@@ -130,18 +137,13 @@ const renewOnce = async (
     addresses: node.addresses(),
     keepConnection: true,
   })
-  return isRefusal(outcome) ? outcome : outcome.certificate
-}
 
 /** As `renewOnce`, for a home whose device does not run. */
-export const renewFromHome = async (
-  { key, certificate, profile }: Keystore,
-  clock: Clock,
-  password = '',
-): Promise<Uint8Array | Refusal> => {
+export const renewFromHome = async (keystore: Keystore, clock: Clock, password = ''): Promise<Renewed | Refusal> => {
+  const { key, certificate, profile } = keystore
   const node = await createNode({ key, listen: [] })
   try {
-    return await renewOnce({ node, ca: contactOf(profile), key, self: () => profile, clock }, certificate, password)
+    return await renewOnce({ node, ca: contactOf(keystore), key, self: () => profile, clock }, certificate, password)
   } finally {
     await node.stop()
   }

@@ -3,7 +3,15 @@ import { join } from 'node:path'
 import { fault } from '../../shared/errors.ts'
 import { publishFolder, replaceFile, syncFolder } from '../../shared/folder.ts'
 import { databasePath, openDatabase } from '../store/database.ts'
-import { certificateFile, type Draft, draftFiles, readDraft, type Sealing } from './identity-files.ts'
+import {
+  certificateFile,
+  type Draft,
+  draftFiles,
+  type Keystore,
+  readDraft,
+  type Sealing,
+  successionsFile,
+} from './identity-files.ts'
 
 // A new key takes the place of an old one by renames, each of which is whole or not at all, so that a crash at any point
 // leaves one identity that works. The folder's name tells how far it has come:
@@ -45,10 +53,14 @@ export const dropSuccessor = async (home: string): Promise<void> => {
 }
 
 /** Puts the new key and its certificate in the place of the old ones. For who has the home to itself. */
-export const completeSuccessor = async (home: string, certificate: Uint8Array): Promise<void> => {
+export const completeSuccessor = async (
+  home: string,
+  { certificate, successions }: Pick<Keystore, 'certificate' | 'successions'>,
+): Promise<void> => {
   const from = (await isAsked(home)) ? ASKED : DRAFT
-  const [name, content] = certificateFile(certificate)
-  await replaceFile(join(home, from, name), content)
+  for (const [name, content] of [successionsFile(successions), certificateFile(certificate)]) {
+    await replaceFile(join(home, from, name), content)
+  }
   await rename(join(home, from), join(home, NEXT))
   await syncFolder(home)
   await moveIn(home)

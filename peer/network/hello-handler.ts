@@ -1,3 +1,4 @@
+import type { Succession } from '../../shared/certificate/lineage.ts'
 import type { TrustAnchor, VerifiedDevice } from '../../shared/certificate/verify.ts'
 import { verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
@@ -12,7 +13,10 @@ import { type HelloContext, type HelloEvent, hello, startHello } from './hello.t
 
 export type HelloParts = {
   readonly node: Node
-  readonly anchor: TrustAnchor
+  /** The roots that are trusted at this moment. */
+  readonly anchor: () => TrustAnchor
+  /** A hello tells of a newer root: null when it is trusted from now on. */
+  readonly follow: (succession: Succession) => Refusal | null
   readonly clock: Clock
   /** The CA node, which we dial for lists and renewal. */
   readonly isCa: (connection: Connection) => boolean
@@ -32,7 +36,7 @@ export type HelloParts = {
  * @returns a function that ends it
  */
 export const startHellos = async (parts: HelloParts): Promise<() => void> => {
-  const protocol = helloProtocol(parts.anchor.network)
+  const protocol = helloProtocol(parts.anchor().network)
   const { timeoutMs = HELLO_TIMEOUT_MS } = parts
   /** Connections on which nobody has said hello yet, each with the timer that ends them. */
   const silent = new Map<string, NodeJS.Timeout>()
@@ -110,10 +114,12 @@ const converse = async (
   const remoteSpki = connection.remotePeer.publicKey?.raw
   const context: HelloContext = {
     mine: parts.mine(),
-    verify: (certificate) => {
+    verify: ({ certificate, succession }) => {
       if (remoteSpki === undefined) return refuse('certificate-wrong-key', 'the connection proved no RSA key')
+      const unfollowed = succession === undefined ? null : parts.follow(succession)
+      if (unfollowed !== null) return unfollowed
       const { anchor, clock, revoked } = parts
-      const device = verifyDevice(certificate, { anchor, now: clock.now(), remoteSpki, revoked })
+      const device = verifyDevice(certificate, { anchor: anchor(), now: clock.now(), remoteSpki, revoked })
       return isRefusal(device) ? device : (parts.barred(peerIdOf(connection.remotePeer)) ?? device)
     },
   }

@@ -24,8 +24,8 @@ export type HelloEffect =
 
 export type HelloContext = {
   readonly mine: Hello
-  /** Checks the certificate against the root, the clock, and the key that Noise proved. */
-  readonly verify: (certificate: Uint8Array) => VerifiedDevice | Refusal
+  /** Checks the certificate against the roots, the clock, and the key that Noise proved. */
+  readonly verify: (theirs: Hello) => VerifiedDevice | Refusal
 }
 
 export const startHello = (role: HelloState['role']): HelloState => ({ role, step: { kind: 'start' } })
@@ -78,7 +78,7 @@ const receive = (
 const check = (theirs: Hello, { mine, verify }: HelloContext): VerifiedDevice | Refusal => {
   if (theirs.version !== PROTOCOL_VERSION) return refuse('version-unsupported', `version ${theirs.version}`)
   if (theirs.network !== mine.network) return refuse('wrong-network')
-  return verify(theirs.certificate)
+  return verify(theirs)
 }
 
 const to = (state: HelloState, step: HelloStep): HelloState => ({ ...state, step })

@@ -1,27 +1,29 @@
+import { isFromNewest, rootsOf } from '../../shared/certificate/lineage.ts'
 import {
   checkFresh,
   checkNewer,
   type RevocationList,
   readRevocationListInTurns,
 } from '../../shared/certificate/revocation-list.ts'
-import type { TrustAnchor } from '../../shared/certificate/verify.ts'
+import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
-import { isRefusal, type Refusal } from '../../shared/errors.ts'
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { CLOCK_SKEW_MS } from '../../shared/limits.ts'
 import type { ListHolder } from '../../shared/network/list-exchange.ts'
+import type { Roots } from '../identity/roots.ts'
 import type { RevocationListStore } from '../store/revocation-list.ts'
 
-/** Who is out, by the newest list of the root that has reached us. */
+/** Who is out, by the newest list of our roots that has reached us. */
 export type Revocations = ListHolder & {
   has(serial: string): boolean
   /** From when on a revoked certificate counts for nothing, milliseconds since the epoch; null for one that is not. */
-  since(serial: string): number | null
+  since(device: VerifiedDevice): number | null
   /** Why the list says less than it should: `crl-stale`, `crl-not-yet-valid`; null while it is fresh, or there is none. */
   staleness(): Refusal | null
 }
 
 export type RevocationsParts = {
-  readonly anchor: TrustAnchor
+  readonly roots: Roots
   readonly store: RevocationListStore
   readonly clock: Clock
   /** A newer list is in force. */
@@ -32,9 +34,9 @@ export type RevocationsParts = {
 
 /** Reads the stored list; one that was damaged on the disk is as none, and the next peer brings it again. */
 export const openRevocations = async (parts: RevocationsParts): Promise<Revocations> => {
-  const { anchor, store, clock } = parts
+  const { roots, store, clock } = parts
   const stored = store.get()
-  const kept = stored === null ? null : await readRevocationListInTurns(stored, anchor.root)
+  const kept = stored === null ? null : await readKept(stored, roots)
   let list: RevocationList | null = kept === null || isRefusal(kept) ? null : kept
   const listeners = new Set<() => void>()
 
@@ -42,15 +44,19 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     number: () => list?.number ?? 0,
     der: () => list?.der ?? null,
     has: (serial) => list?.find(serial) !== undefined,
-    since: (serial) => {
+    since: ({ serial, certificate }) => {
       const entry = list?.find(serial)
       if (entry === undefined) return null
+      if (entry.reason !== 'superseded') return entry.date
+      // Put out of use with its root: that says nothing against its device, which goes on with its log under a newer one.
+      if (!isFromNewest(certificate, roots.anchor())) return null
       // Its owner has changed the key: what was said right before must not be lost because two clocks differ a little.
-      return entry.reason === 'superseded' ? entry.date + CLOCK_SKEW_MS : entry.date
+      return entry.date + CLOCK_SKEW_MS
     },
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
     take: async (der) => {
-      const read = await readRevocationListInTurns(der, anchor.root)
+      // A root that another has followed makes no lists any more: perhaps somebody else has its key.
+      const read = await readRevocationListInTurns(der, roots.anchor().root)
       if (isRefusal(read)) {
         parts.onRefused(read)
         return
@@ -63,9 +69,29 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
       for (const listener of listeners) listener()
       await flushed // nobody's session lasts longer for it
     },
+    generation: () => roots.anchor().generation,
+    successionsAfter: (generation) => roots.successions().slice(Math.max(0, generation - 1)),
+    follow: (succession) => {
+      const refused = roots.follow(succession)
+      if (refused !== null) parts.onRefused(refused)
+    },
     onNewer: (listener) => {
       listeners.add(listener)
-      return () => listeners.delete(listener)
+      const end = roots.onNewer(listener)
+      return () => {
+        listeners.delete(listener)
+        end()
+      }
     },
   }
+}
+
+/** The list as it was taken, by whichever root was the newest then. */
+const readKept = async (der: Uint8Array, roots: Roots): Promise<RevocationList | Refusal> => {
+  let read: RevocationList | Refusal = refuse('crl-wrong-issuer')
+  for (const root of rootsOf(roots.anchor())) {
+    read = await readRevocationListInTurns(der, root)
+    if (!isRefusal(read)) return read
+  }
+  return read
 }

@@ -4,6 +4,7 @@ import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import {
   type CertificateHash,
   certificateHashOf,
+  type NetworkId,
   type PeerId,
   type RoomId,
   roomIdOf,
@@ -26,8 +27,8 @@ export type Directory = {
   /** The device behind a certificate hash, whether its certificate has expired or not. */
   resolve(hash: CertificateHash): VerifiedDevice | null
   devices(): readonly KnownDevice[]
-  /** Serial number of the newest certificate that is known of a device. */
-  serialOf(device: PeerId): string | null
+  /** A device under the newest certificate that is known of it. */
+  newestOf(device: PeerId): VerifiedDevice | null
   /** Whose device this is; null for one that was never seen. */
   userOf(device: PeerId): UserName | null
   /** Devices with a certificate that is valid now, and not revoked, and a prekey; without ourselves. */
@@ -37,14 +38,16 @@ export type Directory = {
 }
 
 export type DirectoryParts = {
-  readonly anchor: TrustAnchor
+  readonly network: NetworkId
+  /** The roots that are trusted at this moment. */
+  readonly anchor: () => TrustAnchor
   readonly certificates: CertificateStore
   readonly clock: Clock
   readonly self: PeerId
   readonly revoked: (serial: string) => boolean
 }
 
-export const createDirectory = ({ anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
+export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
   const verified = new Map<CertificateHash, VerifiedDevice>()
   let byPeer: ReadonlyMap<PeerId, KnownDevice> | null = null
   const known = (device: PeerId): KnownDevice | undefined => {
@@ -65,19 +68,19 @@ export const createDirectory = ({ anchor, certificates, clock, self, revoked }: 
     if (known !== undefined) return known
     const der = certificates.get(hash)
     if (der === null) return null
-    const device = verifyDevice(der, { anchor, now: clock.now(), at: 'any-time' })
+    const device = verifyDevice(der, { anchor: anchor(), now: clock.now(), at: 'any-time' })
     if (isRefusal(device)) return null
     verified.set(hash, device)
     return device
   }
   return {
-    room: roomIdOf(anchor.network, '~directory'), // no room name begins with ~
+    room: roomIdOf(network, '~directory'), // no room name begins with ~
     authorOf: (record) => {
       const body = deviceBodyCodec.decode(bodyOf(record))
       if (isRefusal(body)) return refuse('record-malformed', body.detail)
       if (certificateHashOf(body.certificate) !== record.author) return refuse('record-wrong-author')
       const known = verified.get(record.author)
-      return known ?? verifyDevice(body.certificate, { anchor, now: clock.now(), at: 'any-time' })
+      return known ?? verifyDevice(body.certificate, { anchor: anchor(), now: clock.now(), at: 'any-time' })
     },
     learn: (record, author) => {
       add(author)
@@ -93,7 +96,10 @@ export const createDirectory = ({ anchor, certificates, clock, self, revoked }: 
       recipients = null
     },
     devices: () => certificates.devices(),
-    serialOf: (device) => known(device)?.serial ?? null,
+    newestOf: (device) => {
+      const hash = certificates.newestOf(device)
+      return hash === null ? null : resolve(hash)
+    },
     userOf: (device) => known(device)?.user ?? null,
     recipients: () => {
       const now = clock.now()

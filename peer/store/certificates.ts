@@ -28,6 +28,7 @@ export const createCertificateStore = (database: Database) => {
     'INSERT OR IGNORE INTO certificates (hash, peer, user, serial, der, not_before, not_after) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   const byHash = database.prepare('SELECT der FROM certificates WHERE hash = ?')
+  const newestOf = database.prepare('SELECT hash FROM certificates WHERE peer = ? ORDER BY not_after DESC LIMIT 1')
   const devices = database.prepare(
     // Of bare columns SQLite takes the row that has the maximum.
     'SELECT peer, user, serial, MAX(not_after) AS not_after FROM certificates GROUP BY peer ORDER BY user, peer',
@@ -55,6 +56,11 @@ export const createCertificateStore = (database: Database) => {
     get: (hash: CertificateHash): Uint8Array | null => {
       const row = byHash.get(hash)
       return row === undefined ? null : blob(row.der)
+    },
+    /** Of the certificate of a device that ends last. */
+    newestOf: (peer: PeerId): CertificateHash | null => {
+      const row = newestOf.get(peer)
+      return row === undefined ? null : (text(row.hash) as CertificateHash)
     },
     devices: (): KnownDevice[] =>
       devices.all().map((row) => ({

@@ -59,6 +59,8 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'ca-sighted' }
     case 'renewed':
       return { event: 'renewed', until: new Date(event.until).toISOString() }
+    case 'rolled-over':
+      return { event: 'rolled-over', root: event.root, until: new Date(event.until).toISOString() }
     case 'revocations':
       return { event: 'revocations', number: event.number, cut: event.cut, self: event.self }
     case 'crl-stale':
@@ -99,6 +101,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
       return null
     case 'renewed':
       return `* the certificate of this device is renewed, until ${new Date(event.until).toISOString().slice(0, 10)}`
+    case 'rolled-over':
+      return `* the CA has a new root, number ${event.root}; the one before counts until ${new Date(event.until).toISOString().slice(0, 10)}`
     case 'revocations':
       return revocationsLine(event)
     case 'crl-stale':

@@ -3,8 +3,10 @@ import { sha256 } from '../ids.ts'
 import { CLOCK_SKEW_MS } from '../limits.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import { compareExtensions, compareKind, equal } from './compare.ts'
+import { OID } from './extensions.ts'
 import { type Path, type Root, type Rules, verifyLink } from './link.ts'
-import { crossExtensions, rootUri } from './profile.ts'
+import { allFromPem, toPem } from './pem.ts'
+import { authorityKeyIdentifier, crossExtensions, rootUri } from './profile.ts'
 import { type Elder, type TrustAnchor, trustAnchor } from './verify.ts'
 
 // How one root of a network follows another: RFC 4210 §4.4. All roots bear one name, and the network's id stays that of
@@ -51,6 +53,26 @@ export const trustLineage = (lineage: Lineage, pin: Uint8Array, now: number): Tr
 export const openLineage = (lineage: Lineage, now: number): TrustAnchor | Refusal =>
   follow(lineage, now, lineage.successions.length)
 
+/** Three certificates in PEM for each, in their order. */
+export const writeSuccessions = (successions: readonly Succession[]): string =>
+  successions
+    .flatMap(({ root, cross, back }) => [root, cross, back])
+    .map((der) => toPem('CERTIFICATE', der))
+    .join('')
+
+/** Null when the text is not as `writeSuccessions` writes it. */
+export const readSuccessions = (text: string): readonly Succession[] | null => {
+  const ders = allFromPem('CERTIFICATE', text)
+  if (ders === null) return null
+  const successions: Succession[] = []
+  for (let at = 0; at < ders.length; at += 3) {
+    const [root, cross, back] = ders.slice(at, at + 3)
+    if (root === undefined || cross === undefined || back === undefined) return null
+    successions.push({ root, cross, back })
+  }
+  return successions
+}
+
 /** @param strictFrom the place in the lineage of the root from which on every step must be good now */
 const follow = ({ first, successions }: Lineage, now: number, strictFrom: number): TrustAnchor | Refusal => {
   const expiryAt = (place: number) => (place >= strictFrom ? 'counts' : 'forgiven')
@@ -65,6 +87,16 @@ const follow = ({ first, successions }: Lineage, now: number, strictFrom: number
     anchor = checkPlace(before, next) ?? link(before, next, succession, { now, expiry: expiryAt(place) })
   }
   return anchor
+}
+
+/** All roots behind an anchor, the newest first. */
+export const rootsOf = ({ root, elders }: TrustAnchor): readonly Root[] => [root, ...elders.map((elder) => elder.root)]
+
+/** Whether the certificate names the newest root's key as its issuer's; its signature is not looked at. */
+export const isFromNewest = (der: Uint8Array, { keyId }: TrustAnchor): boolean => {
+  const certificate = readCertificate(der)
+  const issuer = isRefusal(certificate) ? undefined : certificate.extensions.get(OID.authorityKeyIdentifier)
+  return issuer !== undefined && equal(issuer.value, authorityKeyIdentifier(keyId))
 }
 
 const hasPin = (root: Uint8Array, pin: Uint8Array): boolean => {

@@ -17,6 +17,15 @@ export const fromPem = (label: string, text: string): Uint8Array | null => {
   return der.byteLength > 0 && der.toString('base64') === base64 ? new Uint8Array(der) : null
 }
 
+/** The bytes of all blocks with that label, one behind the other, or null when there is anything else. */
+export const allFromPem = (label: string, text: string): readonly Uint8Array[] | null => {
+  const end = `-----END ${label}-----`
+  const blocks = text.split(end).map((block) => block.trim())
+  if (blocks.pop() !== '') return null
+  const ders = blocks.flatMap((block) => fromPem(label, block + end) ?? [])
+  return ders.length === blocks.length && blocks.every((block) => block.startsWith('-----BEGIN')) ? ders : null
+}
+
 /** What holds a certificate or a list: DER, or the text or bytes of a PEM. */
 export type Encoded = Uint8Array | string
 

@@ -95,6 +95,9 @@ export const readRevocationListInTurns = async (der: Uint8Array, root: Root): Pr
   }
 }
 
+/** Whether the root has signed the list; its entries are not looked at. */
+export const isListOf = (der: Uint8Array, root: Root): boolean => !isRefusal(readSignedList(der, root))
+
 /** `crl-not-yet-valid` before thisUpdate, `crl-stale` after nextUpdate; both by more than the skew. */
 export const checkFresh = (list: RevocationList, at: number, skewMs: number): Refusal | null => {
   const { thisUpdate, nextUpdate } = list

@@ -1,12 +1,13 @@
 import { concat } from 'uint8arrays/concat'
+import type { Succession } from '../certificate/lineage.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
-import { CRL_MAX_BYTES, CRL_PIECE_BYTES, DAY_MS, KIB } from '../limits.ts'
+import { CRL_MAX_BYTES, CRL_PIECE_BYTES, DAY_MS, KIB, SUCCESSIONS_MAX } from '../limits.ts'
 import type { RevocationMessage } from '../wire/revocation.ts'
 import { revocationCodec } from '../wire/revocation.ts'
 import { type Channel, openChannel } from './channel.ts'
 import type { Stream } from './node.ts'
 
-/** One side's newest revocation list. */
+/** One side's newest revocation list, and the roots that it knows. */
 export type ListHolder = {
   /** Number of the list that is held; 0 for none. */
   number(): number
@@ -14,12 +15,18 @@ export type ListHolder = {
   der(): Uint8Array | null
   /** A list has come whole: takes it if it is good and newer. */
   take(der: Uint8Array): Promise<void>
-  /** Called when a newer list is held. @returns a function that ends the calls */
+  /** Number of the newest root that is known; 1 for the first. */
+  generation(): number
+  /** How the roots with a higher number than this followed, the oldest first. */
+  successionsAfter(generation: number): readonly Succession[]
+  /** A succession has come: takes it if it is good and newer. */
+  follow(succession: Succession): void
+  /** Called when a newer list is held, or a newer root is known. @returns a function that ends the calls */
   onNewer(listener: () => void): () => void
 }
 
 /**
- * Keeps both ends of a stream at the higher of their two lists, until the stream ends. The same at both ends.
+ * Keeps both ends of a stream at the higher of their two lists and roots, until the stream ends. The same at both ends.
  * @returns why it ended
  */
 export const exchangeLists = async (stream: Stream, holder: ListHolder): Promise<Refusal> => {
@@ -28,24 +35,31 @@ export const exchangeLists = async (stream: Stream, holder: ListHolder): Promise
     { incoming: revocationCodec, outgoing: revocationCodec },
     { maxFrameBytes: CRL_PIECE_BYTES + KIB },
   )
-  const theirs = { number: 0, known: false }
+  const theirs = { number: 0, root: 0, known: false }
   let line: Promise<void> = Promise.resolve()
   /** One list at a time; what is newer by the time of its turn goes instead. */
   const tell = (): void => {
     line = line.then(async () => {
-      const [number, der] = [holder.number(), holder.der()]
-      if (!theirs.known || der === null || number <= theirs.number) return
-      theirs.number = number
-      await channel.send({ kind: 'have', number }) // so that it does not come back to us
-      await sendList(channel, der)
+      if (!theirs.known) return
+      const [number, der, root] = [holder.number(), holder.der(), holder.generation()]
+      const roots = holder.successionsAfter(theirs.root)
+      const list = number > theirs.number ? der : null
+      if (list === null && roots.length === 0) return
+      theirs.number = Math.max(number, theirs.number)
+      theirs.root = Math.max(root, theirs.root)
+      await channel.send({ kind: 'have', number, root }) // so that it does not come back to us
+      // The roots first: the list is signed by the newest of them.
+      for (const succession of roots) await channel.send({ kind: 'succession', succession })
+      if (list !== null) await sendList(channel, list)
     })
     line.catch(() => channel.abort('the other side does not read'))
   }
   const end = holder.onNewer(tell)
   try {
-    await channel.send({ kind: 'have', number: holder.number() })
-    return await listen(channel, holder, (number) => {
+    await channel.send({ kind: 'have', number: holder.number(), root: holder.generation() })
+    return await listen(channel, holder, ({ number, root }) => {
       theirs.number = Math.max(theirs.number, number)
+      theirs.root = Math.max(theirs.root, root)
       theirs.known = true
       tell()
     })
@@ -58,9 +72,12 @@ export const exchangeLists = async (stream: Stream, holder: ListHolder): Promise
 
 type Line = Channel<RevocationMessage, RevocationMessage>
 
-const listen = async (channel: Line, holder: ListHolder, onHave: (number: number) => void): Promise<Refusal> => {
+type Have = Extract<RevocationMessage, { kind: 'have' }>
+
+const listen = async (channel: Line, holder: ListHolder, onHave: (have: Have) => void): Promise<Refusal> => {
   let pieces: Uint8Array[] = []
   let size = 0
+  let roots = 0
   for (;;) {
     const message = await channel.receive(DAY_MS)
     if (isRefusal(message)) {
@@ -69,7 +86,15 @@ const listen = async (channel: Line, holder: ListHolder, onHave: (number: number
     }
     switch (message.kind) {
       case 'have':
-        onHave(message.number)
+        onHave(message)
+        break
+      case 'succession':
+        roots += 1
+        if (roots > SUCCESSIONS_MAX) {
+          channel.abort('too many roots')
+          return refuse('frame-malformed', `more than ${SUCCESSIONS_MAX} roots`)
+        }
+        holder.follow(message.succession)
         break
       case 'piece':
         size += message.der.byteLength

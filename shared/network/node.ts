@@ -60,10 +60,24 @@ export type NodeParts = {
   readonly gossip?: Gossip
 }
 
-/** @throws LanyardError `address-in-use` or `address-malformed` */
+/** A node that listens. @throws LanyardError `address-in-use` or `address-malformed` */
 export const createNode = async (parts: NodeParts): Promise<Node> => {
+  const node = await prepareNode(parts)
+  await node.start()
+  return node
+}
+
+/** A node that nobody can reach yet. */
+export type PreparedNode = Node & {
+  /** Listens, and looks for others: once all that answers them is in its place. @throws LanyardError `address-in-use` */
+  start(): Promise<void>
+}
+
+/** @throws LanyardError `address-malformed` */
+export const prepareNode = async (parts: NodeParts): Promise<PreparedNode> => {
   const listen = parts.listen.map((text) => parseAddress(text).toString())
   const libp2p = await createLibp2p({
+    start: false,
     privateKey: libp2pKeyOf(parts.key),
     addresses: { listen },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
@@ -91,10 +105,15 @@ export const createNode = async (parts: NodeParts): Promise<Node> => {
       ...(parts.gossip === undefined ? {} : { gossip: parts.gossip.service }),
       ...(parts.serviceTag === undefined ? {} : { firstQuestions: firstQuestions(parts.serviceTag) }),
     },
-  }).catch((cause: unknown) => {
-    throw fault(addressTaken(cause) ? 'address-in-use' : 'fault', listen.join(', '), cause)
   })
-  return wrap(libp2p)
+  const start = async (): Promise<void> => {
+    try {
+      await libp2p.start()
+    } catch (cause) {
+      throw fault(addressTaken(cause) ? 'address-in-use' : 'fault', listen.join(', '), cause)
+    }
+  }
+  return { ...wrap(libp2p), start }
 }
 
 /** libp2p reports one error a transport, with the system's inside. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Succession } from '../certificate/lineage.ts'
 import { bytes, codec } from '../codec.ts'
 import type { NetworkId } from '../ids.ts'
 import {
@@ -10,9 +11,11 @@ import {
   ENROLMENT_REQUEST_MAX_BYTES,
   INVITE_TOKEN_BYTES,
   PASSWORD_MAX_BYTES,
+  SUCCESSIONS_MAX,
   USER_NAME_MAX,
 } from '../limits.ts'
 import { protocolId } from './protocol.ts'
+import { successionShape } from './succession.ts'
 
 /**
  * Enrolment, on one stream that the newcomer opens to the CA, in this order:
@@ -74,8 +77,13 @@ export type NewcomerMessage =
 
 /** What the CA says. */
 export type CaMessage =
-  /** The root certificate and the CA's own, DER. */
-  | { readonly kind: 'identity'; readonly root: Uint8Array; readonly ca: Uint8Array }
+  /** The network's first root and the CA's own certificate, DER, and how each later root followed. */
+  | {
+      readonly kind: 'identity'
+      readonly root: Uint8Array
+      readonly successions: readonly Succession[]
+      readonly ca: Uint8Array
+    }
   /** 16 random bytes, and a sealed `ChallengeContext`. */
   | { readonly kind: 'challenge'; readonly id: Uint8Array; readonly ciphertext: Uint8Array }
   | {
@@ -126,7 +134,12 @@ export const newcomerCodec = codec<NewcomerMessage>(
 /** At most 1 MiB: `issued` carries the directory. */
 export const caCodec = codec<CaMessage>(
   z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('identity'), root: certificate, ca: certificate }),
+    z.strictObject({
+      kind: z.literal('identity'),
+      root: certificate,
+      successions: z.array(successionShape).max(SUCCESSIONS_MAX),
+      ca: certificate,
+    }),
     z.strictObject({ kind: z.literal('challenge'), id: bytes(16), ciphertext: bytes({ max: 512 }) }),
     z.strictObject({
       kind: z.literal('issued'),

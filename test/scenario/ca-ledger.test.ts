@@ -33,6 +33,13 @@ const enrol = async (name: string, number: number): Promise<void> => {
 }
 
 /** Signs nothing: a list that can be looked into. */
+const publishing = () => ({
+  revocations: store.revocations,
+  sign,
+  signerOf: () => 'newest' as const,
+  log: () => undefined,
+})
+
 const sign = async ({ number, entries, now }: CrlOrder) => ({
   der: Buffer.from(`${number}: ${entries.map(({ serial, reason }) => `${serial} ${reason}`).join(', ')}`),
   nextUpdate: now + 14 * DAY_MS,
@@ -42,7 +49,7 @@ const text = (der: Uint8Array): string => Buffer.from(der).toString()
 describe('the revocation lists of a CA that serves', () => {
   test('are made at the first start, once a day by the wall clock, and at each revocation written down beside', async () => {
     const clock = manualClock(NOW)
-    const publisher = await startPublisher({ revocations: store.revocations, sign, clock, log: () => undefined })
+    const publisher = await startPublisher({ ...publishing(), clock })
     expect(publisher.latest().number).toBe(1)
     clock.advance(CRL_INTERVAL_MS - 1)
     expect(await publisher.refresh()).toMatchObject({ number: 1 })
@@ -58,7 +65,7 @@ describe('the revocation lists of a CA that serves', () => {
 
   test('are not made by a clock that is behind the last one: the CA does not start, and says so', async () => {
     await store.revocations.publish(sign, NOW)
-    const parts = { revocations: store.revocations, sign, log: () => undefined }
+    const parts = publishing()
     await expect(startPublisher({ ...parts, clock: manualClock(NOW - DAY_MS) })).rejects.toMatchObject({
       code: 'clock-behind',
     })

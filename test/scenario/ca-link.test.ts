@@ -46,9 +46,9 @@ test('a peer that was off learns of a revocation at its next hello with anyone, 
   await bob.leave()
   await office.ca.revoke({ user: 'carol' }, 'keyCompromise')
   await alice.until(cut('carol'))
+  const { number } = office.ca.crl()
   await office.closeCa()
   await bob.comeBack()
-  const number = office.ca.crl().number
   await bob.until((event) => event.kind === 'revocations' && event.number === number)
   expect(bob.seen((event) => event.kind === 'ca-sighted')).toBe(false)
   const carols = (): unknown => bob.peer.users().find(({ user }) => user === 'carol')?.devices

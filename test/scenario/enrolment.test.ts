@@ -36,7 +36,7 @@ import { openssl, testWithOpenssl } from '../support/openssl.ts'
 
 let ca: TestCa
 beforeAll(async () => {
-  ca = await testCa({ silenceMs: 300 })
+  ca = await testCa({ silenceMs: 1_500 }) // enough for a newcomer on a busy machine
 }, 60_000)
 afterAll(() => ca.stop())
 
@@ -375,7 +375,10 @@ describe('the newcomer', () => {
   test('tells nothing to who shows another root than the invite names', async () => {
     const other = testNetwork({ clock, name: 'honest' })
     const key = newKey()
-    await using fake = await impostor(() => ({ kind: 'identity', root: other.root, ca: other.issueCa(key) }), key)
+    await using fake = await impostor(
+      () => ({ kind: 'identity', root: other.root, successions: [], ca: other.issueCa(key) }),
+      key,
+    )
     await using device = await newcomer()
     const outcome = await enrolAs(device, clock, { user: 'alice', invite: fake.invite })
     expect(outcome).toMatchObject({ code: 'pin-mismatch', by: 'here' })
@@ -387,7 +390,12 @@ describe('the newcomer', () => {
     ["a device's certificate", () => network.issue({ user: 'mallory' })],
     ['no certificate at all', () => new Uint8Array(10)],
   ])('tells nothing to who shows the right root, and %s', async (_what, certificate) => {
-    await using fake = await impostor(() => ({ kind: 'identity', root: network.root, ca: certificate() }))
+    await using fake = await impostor(() => ({
+      kind: 'identity',
+      root: network.root,
+      successions: [],
+      ca: certificate(),
+    }))
     await using device = await newcomer()
     const outcome = await enrolAs(device, clock, { user: 'alice', invite: fake.invite })
     expect(outcome).toMatchObject({ code: 'ca-unproven', by: 'here' })
@@ -419,7 +427,7 @@ describe('the newcomer', () => {
     return impostor((said) => {
       switch (said.kind) {
         case 'begin':
-          return { kind: 'identity', root: network.root, ca: proof }
+          return { kind: 'identity', root: network.root, successions: [], ca: proof }
         case 'request': {
           const honest = {
             nonce: new Uint8Array(32).fill(1),

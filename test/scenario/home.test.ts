@@ -4,7 +4,7 @@ import { renewFromHome } from '../../peer/identity/renew.ts'
 import { readCertificate } from '../../shared/certificate/certificate.ts'
 import { orThrow } from '../../shared/errors.ts'
 import { CERTIFICATE_LIFETIME_MS, DAY_MS, HOUR_MS, RENEWAL_GRACE_MS } from '../../shared/limits.ts'
-import { PASSPHRASE, PASSWORD, type TestCa, testCa } from '../support/enrolment.ts'
+import { enrolAs, newcomer, PASSPHRASE, PASSWORD, type TestCa, testCa } from '../support/enrolment.ts'
 import { openHomes } from '../support/homes.ts'
 
 let ca: TestCa
@@ -24,6 +24,11 @@ describe('a home that was shut over the end of its certificate', () => {
     const peer = await homes.start(home)
     expect(peer.self.notAfter).toBeGreaterThan(ca.clock.now() + CERTIFICATE_LIFETIME_MS - HOUR_MS)
     expect(await endOf(home)).toBe(peer.self.notAfter)
+    // It listened nowhere while it renewed: newcomers are still told where it was.
+    await using device = await newcomer()
+    const { directory } = orThrow(await enrolAs(device, ca.clock, { user: 'late-riser', invite: await ca.oneInvite() }))
+    const entry = directory.find(({ certificate }) => Buffer.compare(certificate, peer.self.certificate) === 0)
+    expect(entry?.addresses).toEqual([expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+/)])
   })
 
   test('says so while the CA is away, and is as it was', async () => {
@@ -47,6 +52,6 @@ describe('a home that was shut over the end of its certificate', () => {
     await expect(homes.start(home)).rejects.toMatchObject({ code: 'password-needed', refusal: { by: 'there' } })
     const keystore = await openKeystore(home, PASSPHRASE)
     expect(await renewFromHome(keystore, ca.clock, 'a wrong password')).toMatchObject({ code: 'password-wrong' })
-    expect(await renewFromHome(keystore, ca.clock, PASSWORD)).toBeInstanceOf(Uint8Array)
+    expect(await renewFromHome(keystore, ca.clock, PASSWORD)).toHaveProperty('certificate')
   })
 })

@@ -30,7 +30,8 @@ export const perform = async (
   try {
     return await doIt(life, places, deed, onTakenBack)
   } catch (error) {
-    if (process.env.WHY && error instanceof LanyardError) console.log('   ', deed.kind, error.code, error.refusal.detail)
+    if (process.env.WHY && error instanceof LanyardError)
+      console.log('   ', deed.kind, error.code, error.refusal.detail)
     if (error instanceof LanyardError && error.code !== 'storage-failed' && error.code !== 'fault') return null
     throw error
   }

@@ -2,6 +2,7 @@ import { type Core, createCore } from '../../peer/core.ts'
 import type { PeerEvent } from '../../peer/events.ts'
 import { type KeyService, startKeyService } from '../../peer/group/key-service.ts'
 import { createOwnPrekeys } from '../../peer/group/own-prekeys.ts'
+import { createRoots } from '../../peer/identity/roots.ts'
 import { type ParsedRecord, parseRecord } from '../../peer/log/record.ts'
 import { createAllowance } from '../../peer/network/allowance.ts'
 import { startRevocationExchange } from '../../peer/network/revocation-handler.ts'
@@ -90,8 +91,15 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
   const gossip = parts.gossip
   const node = simulatedNode(self.peerId, handlers, connections)
 
-  const revocations = await openRevocations({
+  const roots = createRoots({
     anchor,
+    successions: [],
+    clock,
+    store: async () => undefined,
+    onFollowed: () => undefined,
+  })
+  const revocations = await openRevocations({
+    roots,
     store: stores.revocationList,
     clock,
     onNewer: ({ number }) => {
@@ -103,7 +111,8 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     onRefused: (refusal) => emit({ kind: 'foul', refusal, user: null }),
   })
   const core: Core = createCore({
-    anchor,
+    network,
+    anchor: roots.anchor,
     self: () => self,
     key,
     stores: flaws.rotation === true ? withoutRotation(stores, () => core) : stores,
@@ -175,6 +184,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
       if (conversation.delivery.heard(device, room, heads)) emit({ kind: 'delivered', room, device })
     },
   })
+  roads.join()
   await author.resume()
   for (const room of rooms.carried()) await ingest.reopen(room)
   const ownEntry = await startOwnEntry({

@@ -49,7 +49,12 @@ export type Mischief =
   /** Sends old records of everybody again. */
   | { readonly kind: 'replay'; readonly room: RoomName }
   /** Writes a membership record that it has no right to. */
-  | { readonly kind: 'forge'; readonly room: RoomName; readonly what: 'invite' | 'remove' | 'grant'; readonly user: string }
+  | {
+      readonly kind: 'forge'
+      readonly room: RoomName
+      readonly what: 'invite' | 'remove' | 'grant'
+      readonly user: string
+    }
   /** Publishes a sender key whose boxes hold something else, and uses it. */
   | { readonly kind: 'wrong-boxes'; readonly room: RoomName; readonly how: 'garbage' | 'other-secret' | 'left-out' }
   /** From now on its key service answers with wrong keys. */
@@ -62,7 +67,13 @@ export type Mischief =
 
 export type Befalling =
   /** The device dies at one of its next steps of writing, and starts again later. */
-  | { readonly kind: 'crash'; readonly seat: Seat; readonly points: number; readonly death: Death; readonly backAfterMs: number }
+  | {
+      readonly kind: 'crash'
+      readonly seat: Seat
+      readonly points: number
+      readonly death: Death
+      readonly backAfterMs: number
+    }
   | { readonly kind: 'stop'; readonly seat: Seat; readonly backAfterMs: number }
   | { readonly kind: 'backup'; readonly seat: Seat; readonly number: number }
   | { readonly kind: 'restore'; readonly seat: Seat; readonly number: number }

@@ -186,7 +186,10 @@ const hiding = (
   const forks = allForks(by, room)
   return ({ log, seq, user }: Known): boolean => {
     const name = logName(log)
-    if (seq >= (revoked.get(name) ?? Number.POSITIVE_INFINITY) || seq >= (forks.get(name) ?? Number.POSITIVE_INFINITY)) {
+    if (
+      seq >= (revoked.get(name) ?? Number.POSITIVE_INFINITY) ||
+      seq >= (forks.get(name) ?? Number.POSITIVE_INFINITY)
+    ) {
       return true
     }
     const ranges = founded?.membership.hiddenRanges(user, log, founded.knowledge) ?? []
@@ -195,4 +198,3 @@ const hiding = (
 }
 
 const NOTHING: Past = { size: 0, has: () => false }
-

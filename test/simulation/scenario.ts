@@ -190,7 +190,10 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
     talk()
   }
   const sleep = (): void => {
-    befalls({ kind: 'sleep', ms: chance.pick([chance.between(HOUR_MS, 20 * HOUR_MS), chance.between(DAY_MS, 4 * DAY_MS)]) })
+    befalls({
+      kind: 'sleep',
+      ms: chance.pick([chance.between(HOUR_MS, 20 * HOUR_MS), chance.between(DAY_MS, 4 * DAY_MS)]),
+    })
     now += chance.between(1, 5) * SECOND_MS
     talk()
   }

@@ -58,7 +58,10 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
   const lives = new Map<Owner, () => Promise<boolean>>()
   const timers = simulateTimers(
     () => scheduler,
-    async (owner) => (await lives.get(owner)?.().catch(() => false)) ?? false,
+    async (owner) =>
+      (await lives
+        .get(owner)?.()
+        .catch(() => false)) ?? false,
   )
   const scheduler = createScheduler(timers.settle, trace)
   const journal = createJournal()
@@ -85,7 +88,8 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       parts.watch?.(`    foul: ${event.refusal.code} ${event.refusal.detail} by ${event.user}`)
     },
     onSigned: (seat, records) => {
-      for (const record of records) journal.signed.set(record.hash, { by: seats.indexOf(seat), at: scheduler.now(), record })
+      for (const record of records)
+        journal.signed.set(record.hash, { by: seats.indexOf(seat), at: scheduler.now(), record })
     },
   }
   const seats = plan.cast.map((cast, number) =>
@@ -287,9 +291,11 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
         let open = true
         const answer = await scheduler.as(life.owner, what, () => {
           const promise = run()
-          promise.catch(() => undefined).finally(() => {
-            open = false
-          })
+          promise
+            .catch(() => undefined)
+            .finally(() => {
+              open = false
+            })
           return { promise }
         })
         for (let waited = 0; open && waited < 20 * SECOND_MS; waited += 50) await runUntil(awake() + 50)

@@ -11,11 +11,16 @@ import type { NetworkId } from '../../shared/ids.ts'
 import { temporaryFolder } from './enrolment.ts'
 import type { Postgres } from './postgres.ts'
 
+/** How to find one from another process. */
+export type Whereabouts = { readonly home: string; readonly server: string | null }
+
 /** One CA's database, of either kind, empty at the start. */
 export type CaDatabase = {
   readonly kind: 'SQLite' | 'PostgreSQL'
   /** The home of the first process. */
   readonly home: string
+  /** For `openAt`, in a process of its own. */
+  whereabouts(who?: 'first' | 'beside'): Whereabouts
   /** As a process of the CA opens it: `beside` is another one, on PostgreSQL with a home of its own. */
   open(who?: 'first' | 'beside'): Promise<Store>
   /** The database is gone, and a new one stands in its place; the home is as it was. */
@@ -32,11 +37,17 @@ export type NewDatabase = () => Promise<CaDatabase>
 
 const NETWORK = 'testnetwork' as NetworkId
 
+export const openAt = ({ home, server }: Whereabouts): Promise<Store> =>
+  server === null
+    ? openStore(home)
+    : openStore(home, { place: { kind: 'server', address: readServerAddress(server) }, network: NETWORK })
+
 export const inFile: NewDatabase = async () => {
   const folder = await temporaryFolder()
   return {
     kind: 'SQLite',
     home: folder.path,
+    whereabouts: () => ({ home: folder.path, server: null }),
     open: () => openStore(folder.path),
     lose: async () => {
       for (const rest of ['', '-wal', '-shm']) await rm(join(folder.path, `ca.db${rest}`), { force: true })
@@ -66,6 +77,7 @@ export const onServer =
     return {
       kind: 'PostgreSQL',
       home: homes.first,
+      whereabouts: (who = 'first') => ({ home: homes[who], server: place.address.url }),
       open: (who = 'first') => openStore(homes[who], { place, network: NETWORK }),
       lose: renew,
       putBack: (rows) =>

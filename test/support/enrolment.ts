@@ -92,27 +92,23 @@ export const testCa = async (options: TestCaOptions = {}): Promise<TestCa> => {
       ...parts,
     })
   const first = await start(['/ip4/127.0.0.1/tcp/0'])
-  let running: Ca | null = first
-  const current = (): Ca => {
-    if (running === null) throw new Error('the CA is off')
-    return running
-  }
+  let current = first
+  let on = true
   const turnOff = async (): Promise<void> => {
-    const ca = running
-    running = null
-    await ca?.stop()
+    if (on) await current.stop()
+    on = false
   }
   const stop = async (): Promise<void> => {
     await turnOff()
     await folder.remove()
   }
-  const invite: Ca['invite'] = (order) => current().invite(order)
+  const invite: Ca['invite'] = (order) => current.invite(order)
   return {
     ...first, // what does not change from one start to the next
     invite,
-    users: () => current().users(),
-    crl: () => current().crl(),
-    revoke: (target, reason) => current().revoke(target, reason),
+    users: () => current.users(),
+    crl: () => current.crl(), // also of one that is off: the last
+    revoke: (target, reason) => current.revoke(target, reason),
     home,
     clock,
     logged,
@@ -123,7 +119,8 @@ export const testCa = async (options: TestCaOptions = {}): Promise<TestCa> => {
     },
     turnOff,
     turnOn: async () => {
-      running = await start(first.addresses)
+      current = await start(first.addresses)
+      on = true
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -12,7 +12,7 @@ import { describe } from 'vitest'
 export type Postgres = AsyncDisposable & {
   /** The address of a new, empty database. `guarded` is let in by the password `guarded` alone. */
   createDatabase(user?: 'lanyard' | 'guarded'): Promise<string>
-  /** As a power cut leaves it; then `start` mends it from its log. */
+  /** At once, in the middle of everything; then `start` mends it from its log. */
   kill(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
@@ -33,11 +33,8 @@ if (isSkipped) console.warn('skipped: the tests that need PostgreSQL: neither in
 /** Tests that need PostgreSQL: skipped where it is not installed, but not in CI (LANYARD_CI=1), where they then fail. */
 export const describeWithPostgres = describe.skipIf(isSkipped)
 
-/**
- * Starts one, in a second or two.
- * @param options.durable what is committed is on the disk; slower, and needed only by who kills it
- */
-export const startPostgres = async (options: { readonly durable?: boolean } = {}): Promise<Postgres> => {
+/** Starts one, in a second or two. */
+export const startPostgres = async (): Promise<Postgres> => {
   if (binaries === null) throw new Error('PostgreSQL is not installed: neither initdb nor postgres was found')
   const owner = accountOf()
   const folder = await mkdtemp(join(tmpdir(), 'lanyard-postgres-'))
@@ -52,7 +49,7 @@ export const startPostgres = async (options: { readonly durable?: boolean } = {}
   const settings = {
     listen_addresses: '',
     unix_socket_directories: folder,
-    fsync: options.durable === true ? 'on' : 'off',
+    fsync: 'off', // what is killed here is the server, and not the system, which keeps what was written
     max_connections: '50',
     shared_buffers: '32MB',
     log_min_messages: 'fatal',

@@ -133,7 +133,14 @@ export const listener = (
   const clock = { now: () => START }
   const state = { clock, company: everybody.length }
   const log = createLog(records, stores.serving.forks)
-  const directory = createDirectory({ anchor, certificates, clock, self: peerId, revoked: () => false })
+  const directory = createDirectory({
+    network,
+    anchor: () => anchor,
+    certificates,
+    clock,
+    self: peerId,
+    revoked: () => false,
+  })
   for (const { device } of everybody) directory.add(device)
   const group = createGroup({
     network,

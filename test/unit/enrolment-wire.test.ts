@@ -38,7 +38,14 @@ const newcomerMessage: fc.Arbitrary<NewcomerMessage> = fc.oneof(
   refused,
 )
 const caMessage: fc.Arbitrary<CaMessage> = fc.oneof(
-  fc.record({ kind: fc.constant('identity' as const), root: bytes(0, 2_000), ca: bytes(0, 2_000) }),
+  fc.record({
+    kind: fc.constant('identity' as const),
+    root: bytes(0, 2_000),
+    successions: fc.array(fc.record({ root: bytes(0, 900), cross: bytes(0, 900), back: bytes(0, 900) }), {
+      maxLength: 8,
+    }),
+    ca: bytes(0, 2_000),
+  }),
   fc.constant({ kind: 'changed' as const }),
   fc.record({ kind: fc.constant('challenge' as const), id: bytes(16), ciphertext: bytes(0, 512) }),
   fc.record({

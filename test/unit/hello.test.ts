@@ -36,7 +36,7 @@ beforeAll(() => {
 
 const context = (): HelloContext => ({
   mine,
-  verify: (certificate) => (certificate === GOOD ? device : refuse('certificate-expired', '3 May')),
+  verify: ({ certificate }) => (certificate === GOOD ? device : refuse('certificate-expired', '3 May')),
 })
 
 /** All that happens when these events come one after the other. */
@@ -126,9 +126,9 @@ describe.for(['dialer', 'listener'] as const)('a %s', (role) => {
         const verified: Uint8Array[] = []
         const watching: HelloContext = {
           ...context(),
-          verify: (certificate) => {
-            verified.push(certificate)
-            return context().verify(certificate)
+          verify: (theirs) => {
+            verified.push(theirs.certificate)
+            return context().verify(theirs)
           },
         }
         let ended = false

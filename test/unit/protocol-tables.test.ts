@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { manifestBytes } from '../../peer/files/manifest.ts'
+import type { Succession } from '../../shared/certificate/lineage.ts'
 import { type Codec, codec } from '../../shared/codec.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import * as limits from '../../shared/limits.ts'
@@ -70,7 +71,7 @@ const FIELDS = {
     rekey: of<Of<Door, 'rekey'>>({ kind: 1, certificate: 1, proof: 1 }),
     password: of<Of<NewcomerMessage, 'password'>>({ kind: 1, user: 1, password: 1, newPassword: 1 }),
     answer: of<Of<NewcomerMessage, 'answer'>>({ kind: 1, id: 1, nonce: 1 }),
-    identity: of<Of<CaMessage, 'identity'>>({ kind: 1, root: 1, ca: 1 }),
+    identity: of<Of<CaMessage, 'identity'>>({ kind: 1, root: 1, successions: 1, ca: 1 }),
     challenge: of<Of<CaMessage, 'challenge'>>({ kind: 1, id: 1, ciphertext: 1 }),
     issued: of<Of<CaMessage, 'issued'>>({ kind: 1, certificate: 1, crl: 1, directory: 1 }),
     changed: of<Of<CaMessage, 'changed'>>({ kind: 1 }),
@@ -87,15 +88,18 @@ const FIELDS = {
       crl: 1,
       device: 1,
       addresses: 1,
+      succession: 1,
     }),
     admitted: of<Of<HelloMessage, 'admitted'>>({ kind: 1 }),
     refused: of<Of<HelloMessage, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<HelloMessage['kind']>,
   revocation: {
-    have: of<Of<RevocationMessage, 'have'>>({ kind: 1, number: 1 }),
+    have: of<Of<RevocationMessage, 'have'>>({ kind: 1, number: 1, root: 1 }),
+    succession: of<Of<RevocationMessage, 'succession'>>({ kind: 1, succession: 1 }),
     piece: of<Of<RevocationMessage, 'piece'>>({ kind: 1, der: 1 }),
     end: of<Of<RevocationMessage, 'end'>>({ kind: 1 }),
   } satisfies Tables<RevocationMessage['kind']>,
+  root: { succession: of<Succession>({ root: 1, cross: 1, back: 1 }) },
   record: {
     record: of<WireRecord>({ header: 1, signature: 1, proof: 1, body: 1 }),
     header: of<RecordHeader>({
@@ -188,6 +192,7 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'hello.admitted': helloCodec,
   'hello.refused': helloCodec,
   'revocation.have': revocationCodec,
+  'revocation.succession': revocationCodec,
   'revocation.piece': revocationCodec,
   'revocation.end': revocationCodec,
   'record.record': recordCodec,

@@ -21,7 +21,8 @@ export function* sameRooms(evidence: Evidence, reference: Reference): Generator<
       const settings = JSON.stringify([name, topic, keepMs, keepMessages])
       const s = membership?.settings
       const known = JSON.stringify([s?.name, s?.topic, s?.keepMs, s?.keepMessages])
-      if (settings !== known) yield `${seat.name} has the settings ${settings}, and by all that is known they are ${known}`
+      if (settings !== known)
+        yield `${seat.name} has the settings ${settings}, and by all that is known they are ${known}`
     }
     const digest = Buffer.from(life.core.log.digest(room)).toString('hex')
     const firsts = first === undefined ? digest : Buffer.from(first.life.core.log.digest(room)).toString('hex')
@@ -47,7 +48,9 @@ const difference = (evidence: Evidence, { room, members, records }: Reference, n
   const lacks = records.filter(({ hash }) => one?.rooms.get(room)?.has(hash) !== true)
   const more = members.flatMap(({ seat, rooms }) => {
     const missing = records.filter(({ hash }) => rooms.get(room)?.has(hash) !== true)
-    return missing.length === 0 ? [] : [`${seat.name} lacks ${missing.slice(0, 3).map((record) => wordsOf(evidence, record))}`]
+    return missing.length === 0
+      ? []
+      : [`${seat.name} lacks ${missing.slice(0, 3).map((record) => wordsOf(evidence, record))}`]
   })
   return `${name} lacks ${lacks.length}; ${more.join('; ')}`
 }
@@ -105,7 +108,8 @@ function* sameWords({ room, members, membership }: Reference): Generator<string>
     )
     const other = shown.get(key)
     if (other === undefined) shown.set(key, { name: seat.name, words })
-    else if (other.words !== words) yield `${seat.name} and ${other.name} read the same and are shown other things:\n${words}\n${other.words}`
+    else if (other.words !== words)
+      yield `${seat.name} and ${other.name} read the same and are shown other things:\n${words}\n${other.words}`
   }
 }
 

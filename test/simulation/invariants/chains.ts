@@ -7,7 +7,8 @@ export function* nothingAfterRemoval(evidence: Evidence, reference: Reference): 
   const { members, room, records, facts, membership } = reference
   const { revoked } = evidence.world.journal
   const removals = facts.filter(
-    ({ body, hash }) => body.kind === 'remove' && membership !== null && isValid(reference, hash) && isFinal(reference, hash),
+    ({ body, hash }) =>
+      body.kind === 'remove' && membership !== null && isValid(reference, hash) && isFinal(reference, hash),
   )
   for (const { seat, rooms } of members) {
     for (const record of records) {
@@ -25,7 +26,9 @@ export function* nothingAfterRemoval(evidence: Evidence, reference: Reference): 
         // What the remover cited, it knew, whatever heads it names.
         const knew = Math.max(
           -1,
-          ...facts.flatMap((fact) => (logName(fact.log) === logName(record.log) && past.has(fact.hash) ? [fact.seq] : [])),
+          ...facts.flatMap((fact) =>
+            logName(fact.log) === logName(record.log) && past.has(fact.hash) ? [fact.seq] : [],
+          ),
         )
         if (record.seq > Math.max(head?.seq ?? -1, knew)) {
           yield `${seat.name} shows ${wordsOf(evidence, record)}, which the removal of ${body.user} does not cover`
@@ -56,7 +59,8 @@ const isFinal = ({ facts }: Reference, hash: RecordHash): boolean => {
   return !facts.some(
     ({ body, user: author, past }) =>
       past.has(hash) &&
-      (((body.kind === 'invite' || body.kind === 'grant') && body.user === user) || (body.kind === 'join' && author === user)),
+      (((body.kind === 'invite' || body.kind === 'grant') && body.user === user) ||
+        (body.kind === 'join' && author === user)),
   )
 }
 
@@ -76,7 +80,8 @@ export function* chainsAndForks(evidence: Evidence, reference: Reference): Gener
         if (record.seq !== index) yield `${seat.name} has a gap before ${wordsOf(evidence, record)}`
         const before = chain[index - 1]
         const prev = before === undefined ? new Uint8Array(32) : fromHex(before.hash)
-        if (Buffer.compare(record.header.prev, prev) !== 0) yield `${seat.name} has a broken chain at ${wordsOf(evidence, record)}`
+        if (Buffer.compare(record.header.prev, prev) !== 0)
+          yield `${seat.name} has a broken chain at ${wordsOf(evidence, record)}`
       }
     }
   }
@@ -86,7 +91,13 @@ export function* chainsAndForks(evidence: Evidence, reference: Reference): Gener
     if (!came) continue
     for (const witness of members) {
       const one = evidence.world.journal.signed.get(a)?.record
-      const log = one === undefined ? '' : logName({ device: evidence.world.seats[evidence.world.journal.signed.get(a)?.by ?? -1]?.peer ?? ('' as never), incarnation: one.incarnation })
+      const log =
+        one === undefined
+          ? ''
+          : logName({
+              device: evidence.world.seats[evidence.world.journal.signed.get(a)?.by ?? -1]?.peer ?? ('' as never),
+              incarnation: one.incarnation,
+            })
       const fork = forksAt(witness, room).get(log)
       if (fork === undefined || fork > (one?.header.seq ?? 0)) {
         yield `${witness.seat.name} does not know that ${a.slice(0, 6)} and ${b.slice(0, 6)} have one number`
@@ -116,4 +127,3 @@ export function* noIndexTwice({ world }: Evidence): Generator<string> {
     }
   }
 }
-

@@ -20,7 +20,9 @@ export function* oneSecret(evidence: Evidence, { room, members, records }: Refer
   const chains = new Map<string, string>()
   const epochs = new Map(
     records.flatMap(({ log, header }) =>
-      header.key === undefined ? [] : [[`${logName(log)}/${header.key.epoch}`, { log, epoch: toEpoch(header.key.epoch) }]],
+      header.key === undefined
+        ? []
+        : [[`${logName(log)}/${header.key.epoch}`, { log, epoch: toEpoch(header.key.epoch) }]],
     ),
   )
   for (const { life } of members) {

@@ -76,7 +76,8 @@ async function* served(
 ): AsyncGenerator<string> {
   const { room, members, membership } = reference
   const isOut = membership !== null && !reference.isMember(seat.user)
-  const isOpen = membership !== null && reference.facts.some(({ body }) => body.kind === 'room' && body.access === 'open')
+  const isOpen =
+    membership !== null && reference.facts.some(({ body }) => body.kind === 'room' && body.access === 'open')
   for (const helper of members.slice(0, 2)) {
     const connectionNow = (): SimulatedConnection | undefined =>
       seat.life?.sessions.of(helper.seat.peer)?.connection as unknown as SimulatedConnection | undefined

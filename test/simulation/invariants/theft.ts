@@ -125,7 +125,8 @@ const boxedEpochs = async (
     const secret = await openBox(prekey.secret, info, box.box)
     if (isRefusal(secret) || Buffer.compare(commitmentOf(secret, context), said.commitment) !== 0) continue
     const name = `${logName(log)}/${said.epoch}`
-    if (epochs.get(name) !== 'next') epochs.set(name, knewNext(evidence, record, seat, toHex(box.prekey)) ? 'next' : 'present')
+    if (epochs.get(name) !== 'next')
+      epochs.set(name, knewNext(evidence, record, seat, toHex(box.prekey)) ? 'next' : 'present')
   }
   return epochs
 }
@@ -144,4 +145,3 @@ const knewNext = (evidence: Evidence, made: Known, seat: SeatOfDevice, prekey: s
   const newest = entries.at(-1)
   return newest?.body != null && !Buffer.from(newest.body).includes(Buffer.from(prekey, 'hex'))
 }
-
