@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LAST } from '../../peer/group/cuts.ts'
-import { fromHex, type PeerId } from '../../shared/ids.ts'
+import { fromHex, type Incarnation, type PeerId } from '../../shared/ids.ts'
 import { type Entry, merge, namesOf, room, type Writer } from '../support/membership.ts'
 import { codeOf } from '../support/membership-history.ts'
 
@@ -82,8 +82,11 @@ describe('what a removed user wrote', () => {
     expect(codes(alice, ...had)).toEqual([null, null, null])
     expect(codes(alice, ...more)).toEqual(['removed', 'removed'])
     expect([hidden(alice, bob), hidden(alice, phone)]).toEqual([[[2, LAST]], [[1, LAST]]])
-    const unheard = { ...bob.log, device: 'bob.tablet' as PeerId }
-    expect(alice.state().hiddenRanges(bob.user, unheard, alice.knowledge)).toEqual([[0, LAST]])
+    const tablet = { ...bob.log, device: 'bob.tablet' as PeerId }
+    const restored = { ...bob.log, incarnation: '00'.repeat(8) as Incarnation }
+    for (const log of [tablet, restored]) {
+      expect(alice.state().hiddenRanges(bob.user, log, alice.knowledge)).toEqual([[0, LAST]])
+    }
   })
 
   test('counts where the remover knew of it, even if its heads forget the log', () => {
@@ -151,6 +154,18 @@ describe('what a removed user wrote', () => {
     ])
   })
 
+  test('is told in one piece where nothing counts between', () => {
+    const [alice, dave] = room('invite', ['alice', 'dave']) as readonly Writer[] as readonly [Writer, Writer]
+    dave.say()
+    const invite = alice.invite('dave')
+    alice.sync(dave)
+    dave.take(invite, alice)
+    alice.remove('dave')
+    dave.say()
+    alice.sync(dave)
+    expect(hidden(alice, dave)).toEqual([[0, LAST]])
+  })
+
   test('counts when the removal was void', () => {
     const [alice, bob, , carol] = crew()
     carol.remove('bob')
@@ -162,10 +177,10 @@ describe('what a removed user wrote', () => {
 
   test('is not cited by others, lest they have to fetch it', () => {
     const [alice, bob] = crew()
-    alice.remove('bob')
+    const removal = alice.remove('bob')
     const leave = bob.leave()
     alice.sync(bob)
-    expect(alice.state().heads).not.toContain(leave.hash)
+    expect(alice.state().heads).toEqual([removal.hash])
     expect(alice.knowledge.newest()).toContain(leave.hash)
   })
 })

@@ -132,6 +132,7 @@ describe('at the same time', () => {
     alice.grant('carol')
     carol.sync(alice)
     const late = carol.write({ kind: 'invite', user: 'bob' }, { time: { ms: 1_000, count: 0 } })
+    alice.set({ topic: 'more to know' })
     const early = alice.write({ kind: 'invite', user: 'bob' }, { time: { ms: 500, count: 0 } })
     bob.sync(carol, alice)
     alice.sync(carol)
