@@ -74,7 +74,7 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
       membership = null
       version++
     },
-    mayWrite: outsider,
+    mayWrite: (user) => (founding === null ? outsider(user) : (now()?.allowed(user, { kind: 'message' }) ?? null)),
     // Whoever likes may come into an open room: there is nothing to keep from them but the keys.
     mayRead: (user) => (founding?.body.access === 'open' ? null : outsider(user)),
     mayHaveKey: (user, log, seq) => {

@@ -40,7 +40,12 @@ export const createHiding = ({ records, log, directory, revokedSince, coveredUnt
 
   return {
     load: (room) => {
-      for (const log of logsOf(room.id)) hidden.set(nameOf(log), rangesOf(room, log))
+      for (const log of logsOf(room.id)) {
+        const now = rangesOf(room, log)
+        hidden.set(nameOf(log), now)
+        // A process that was killed between a revocation list and what it leads to had not come to this.
+        for (const [from, to] of now) records.hide(log, from, to, true)
+      }
     },
     touch: (log) => {
       const logs = touched.get(log.room) ?? new Map<string, LogId>()
