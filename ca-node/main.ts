@@ -113,6 +113,11 @@ audit
   .description('check that no row was changed, dropped or put in between')
   .action((_options: unknown, command: Command) => checkAudit(command.optsWithGlobals<Options>()))
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0) // `npm run ca -- audit --follow | head`: nobody reads on
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

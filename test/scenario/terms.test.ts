@@ -11,7 +11,7 @@ import { enrolAs, type Newcomer, newcomer, PASSWORD, type TestCa, testCa } from 
 let ca: TestCa
 beforeAll(async () => {
   ca = await testCa()
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 /** What the operator does at another terminal, while the CA serves. */
@@ -104,7 +104,7 @@ describe('an invite for one name', () => {
   })
 })
 
-describe('npm run ca -- terms', { timeout: 60_000 }, () => {
+describe('npm run ca -- terms', () => {
   test('sets them, shows them, writes down who changed what, and takes no others', async () => {
     const beside = caCommand(ca.home)
     const set = await beside.run(['terms', '--lifetime', '30d', '--key-bits', '3072', '--devices', '5', '--json'])
