@@ -150,6 +150,9 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onNewer: ({ number }) => {
       directory.forget()
       database.transaction(rooms.revocationsChanged)
+      void conversation
+        .testify()
+        .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
       const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
       events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
     },

@@ -184,7 +184,8 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     direct,
     audience,
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
-    mayRead: (id, user) => rooms.get(id)?.mayRead(user) ?? unknown(rooms, id),
+    // Whoever has no business in a room is not told whether there is one.
+    mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),
     mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
     place: (log, { hash, header, wire }) =>

@@ -118,14 +118,17 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
       case 'remove':
         place.members = place.members.filter((one) => one !== user)
         place.admins = place.admins.filter((one) => one !== user)
-        return does(by, { kind, room, user })
+        does(by, { kind, room, user })
+        return
       case 'invite':
         if (!place.members.includes(user)) place.members.push(user)
-        return does(by, { kind, room, user })
+        does(by, { kind, room, user })
+        return
       case 'join':
       case 'leave':
         if (kind === 'join' && place.open) place.members.push(user)
-        return does(seatOf(user), { kind, room })
+        does(seatOf(user), { kind, room })
+        return
       case 'grant':
         if (!place.admins.includes(user)) place.admins.push(user)
         return does(by, { kind, room, user, admin: true })
