@@ -667,12 +667,12 @@ export const WORDS = {
   ),
   'database-unreachable': words(
     'the database server does not answer',
-    'the other side cannot reach its database',
-    'start the server, or mend the way to it; a CA that runs goes on by itself when the server is back',
+    'the CA cannot reach its database just now',
+    'start the server, or mend the way to it; a CA that runs goes on by itself when it is back',
   ),
   'database-refused': words(
     'the database server does not let us in',
-    'the other side is not let into its database',
+    'the CA is not let into its database just now',
     'check user, password, name and rights: --database or LANYARD_CA_DATABASE; the password may also come from PGPASSWORD or ~/.pgpass',
   ),
   'database-foreign': words(

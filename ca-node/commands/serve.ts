@@ -1,7 +1,7 @@
 import pino from 'pino'
 import { systemClock } from '../../shared/clock.ts'
 import { fault, LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
-import { isNetworkName } from '../../shared/invite.ts'
+import { type Invite, isNetworkName } from '../../shared/invite.ts'
 import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
@@ -17,6 +17,8 @@ export type ServeOptions = Options & {
   readonly network?: string
   readonly mode?: string
   readonly health?: string
+  /** False for a CA whose output goes into a log: whoever reads an invite there could join. */
+  readonly invite?: boolean
 }
 
 export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4100'
@@ -74,20 +76,22 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       )
     })
   }
-  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
-    await ca.stop()
-    throw error
-  })
-  if (invite === undefined) throw fault('fault', 'no invite was made')
-  const announcement = announcementOf(ca, invite)
+  const invites = options.invite === false ? [] : await firstInvite(ca)
+  const announcement = announcementOf(ca, invites)
   print(
     options.json === true
       ? JSON.stringify(announcement)
-      : await screenOf(announcement, invite, process.stdout.isTTY === true),
+      : await screenOf(announcement, invites, process.stdout.isTTY === true),
   )
 }
 
 const OUTDATED = 'root-outdated'
+
+const firstInvite = (ca: Ca): Promise<Invite[]> =>
+  ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
+    await ca.stop()
+    throw error
+  })
 
 const readPort = (text: string): number => {
   const port = Number(text)
