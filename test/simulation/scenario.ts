@@ -131,9 +131,11 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
         return
       case 'grant':
         if (!place.admins.includes(user)) place.admins.push(user)
-        return does(by, { kind, room, user, admin: true })
+        does(by, { kind, room, user, admin: true })
+        return
       case 'withdraw':
-        return does(by, { kind: 'grant', room, user, admin: false })
+        does(by, { kind: 'grant', room, user, admin: false })
+        return
       case 'change': {
         const settings = chance.pick([
           { name: `name ${acts.length}` },
@@ -141,7 +143,8 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
           { keepMessages: chance.between(2, 8) },
           { keepMs: chance.pick([20, 60]) * SECOND_MS },
         ])
-        return does(by, { kind, room, settings })
+        does(by, { kind, room, settings })
+        return
       }
     }
   }

@@ -330,6 +330,3 @@ const catchStrays = (journal: Journal) => {
     },
   }
 }
-
-/** As long as any run lasts, sleep and all, certificates hold. */
-export const LONGEST_MS = 60 * DAY_MS
