@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DAY_MS, SECOND_MS } from '../../shared/limits.ts'
+import { SECOND_MS } from '../../shared/limits.ts'
 import { createChance } from './chance.ts'
 import { type Deed, type Places, perform } from './deeds.ts'
 import type { Flaws } from './device.ts'
