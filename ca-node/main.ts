@@ -14,7 +14,7 @@ import { disable, enable, revoke } from './commands/revoke.ts'
 import { type RollOverOptions, rollOver } from './commands/roll-over.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
-import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
+import { showOrSetMode, showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
 import { REASONS } from './revocations.ts'
 
@@ -73,6 +73,13 @@ plain<TermsOptions>('terms', 'show or set on what terms certificates are given',
   .option('--lifetime <time>', 'how long a certificate is good for: 1h to 90d')
   .option('--key-bits <bits>', `the shortest key: ${DEVICE_KEY_BITS.join(', ')}`)
   .option('--devices <n>', 'how many devices a user may have')
+program
+  .command('mode')
+  .argument('[mode]', MODES.join(', '))
+  .description('show or set who may join without an invite')
+  .action((word: string | undefined, _options: unknown, command: Command) =>
+    showOrSetMode(word, command.optsWithGlobals<Options>()),
+  )
 plain('status', 'how it stands: members, invites, the revocation list', showStatus)
 plain('users', 'list who has joined', showUsers)
 plain('devices', 'list every device and its certificate', showDevices)

@@ -7,10 +7,10 @@ import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { Ca } from '../ca.ts'
 import { findPlace, hasPlace, preparePlace } from '../database-place.ts'
-import { MODES, type Mode } from '../modes.ts'
 import { announcementOf, screenOf } from '../operator.ts'
 import { createCaKeys, readCaIdentity } from '../root-key.ts'
 import { type Options, passphraseSources, print, serverOf } from './command.ts'
+import { modeOf } from './terms.ts'
 
 export type ServeOptions = Options & {
   readonly listen?: readonly string[]
@@ -31,7 +31,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   if (!first && !(await hasPlace(place))) throw fault('database-missing')
   const networkName = options.network ?? DEFAULT_NETWORK
   if (!isNetworkName(networkName)) throw fault('input-invalid', '--network takes 1 to 64 characters')
-  const mode = options.mode === undefined ? undefined : readMode(options.mode)
+  const mode = options.mode === undefined ? undefined : modeOf(options.mode)
   const passphrase = await passphraseFrom(passphraseSources(options), first ? 'new' : 'open')
   if (first) {
     await preparePlace(options.home, place)
@@ -97,12 +97,6 @@ const readPort = (text: string): number => {
   const port = Number(text)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw fault('input-invalid', '--health takes a port')
   return port
-}
-
-const readMode = (text: string): Mode => {
-  const mode = MODES.find((known) => known === text)
-  if (mode === undefined) throw fault('input-invalid', `--mode takes one of ${MODES.join(', ')}`)
-  return mode
 }
 
 const isFirstStart = (home: string): Promise<boolean> =>

@@ -110,37 +110,37 @@ describeWithPostgres('a CA on a server', { timeout: 120_000 }, () => {
     expect([...(invite?.addresses ?? [])].sort()).toEqual(both.sort())
   })
 
-  test('takes 24 at once at both, with 4 duplicate names and one invite used 6 times: the right ones are in', async () => {
-    const given = await invites(19)
-    const shared = given[18]
+  test('takes 20 at once at both, with 4 duplicate names and one invite used 4 times: the right ones are in', async () => {
+    const given = await invites(17)
+    const shared = given[16]
     if (shared === undefined) throw new Error('no invites')
     const crowd = [
-      ...given.slice(0, 18).map((invite, at) => ({ user: `user-${at % 14}`, invite })),
-      ...Array.from({ length: 6 }, (_, at) => ({ user: `sharer-${at}`, invite: shared })),
+      ...given.slice(0, 16).map((invite, at) => ({ user: `user-${at % 12}`, invite })),
+      ...Array.from({ length: 4 }, (_, at) => ({ user: `sharer-${at}`, invite: shared })),
     ]
     const places = [first, second] as const
     const outcomes = await Promise.all(
       crowd.map(({ user, invite }, at) => enrol(user, invite, places[at % 2 === 0 ? 0 : 1])),
     )
-    expect(outcomes.slice(0, 18).sort()).toEqual([...repeat(14, 'in'), ...repeat(4, 'name-taken')])
-    expect(outcomes.slice(18).filter((code) => code === 'in')).toHaveLength(1)
-    for (const code of outcomes.slice(18)) expect(['in', 'token-used', 'rate-limited']).toContain(code)
-    expect(await namesIn('two')).toHaveLength(15)
+    expect(outcomes.slice(0, 16).sort()).toEqual([...repeat(12, 'in'), ...repeat(4, 'name-taken')])
+    expect(outcomes.slice(16).filter((code) => code === 'in')).toHaveLength(1)
+    for (const code of outcomes.slice(16)) expect(['in', 'token-used', 'rate-limited']).toContain(code)
+    expect(await namesIn('two')).toHaveLength(13)
     expect(await look('one', halfDone)).toEqual([])
   })
 
   test('goes on with the one when the other is killed; nothing is half done, and the other comes back', async () => {
-    const given = await invites(9)
+    const given = await invites(6)
     const killed = Promise.withResolvers<void>()
     const comeIn = async (invite: Invite, at: number): Promise<string> => {
-      const code = await enrol(`later-${at}`, invite, at < 6 ? second : first).catch(() => 'cut off')
-      if (at < 6 && second.child.kill('SIGKILL')) killed.resolve()
+      const code = await enrol(`later-${at}`, invite, at < 4 ? second : first).catch(() => 'cut off')
+      if (at < 4 && second.child.kill('SIGKILL')) killed.resolve()
       return code
     }
     const outcomes = await Promise.all(given.map(comeIn))
     await killed.promise
     await second.ended
-    expect(outcomes.slice(6)).toEqual(repeat(3, 'in'))
+    expect(outcomes.slice(4)).toEqual(repeat(2, 'in'))
     expect(await look('one', halfDone)).toEqual([])
     second = await two.serve()
     const names = await namesIn('two')

@@ -130,3 +130,19 @@ describe('npm run ca -- terms', () => {
     expect((await beside.run(['invites'])).out).toMatch(/^INVITE .*FOR.*\n(.*\n)*[0-9a-f]{8} +open .* nina/)
   })
 })
+
+test('npm run ca -- mode lets everybody in, or nobody, while the CA serves', async () => {
+  const beside = caCommand(ca.home)
+  const door = { kind: 'register' } as const
+  const knock = async (name: string) => {
+    await using device = await newcomer(newKey(3072))
+    return await enrolAs(device, ca.clock, { user: name, invite: await ca.oneInvite(), door })
+  }
+  expect(JSON.parse((await beside.run(['mode', '--json'])).out)).toEqual({ mode: 'invite' })
+  expect(await knock('too-early')).toMatchObject({ code: 'invite-needed' })
+  expect((await beside.run(['mode', 'open'])).out).toContain('everybody may join')
+  expect(await knock('welcome')).toHaveProperty('certificate')
+  expect((await beside.run(['mode', 'invite'])).code).toBe(0)
+  expect(await knock('too-late')).toMatchObject({ code: 'invite-needed' })
+  expect(await beside.run(['mode', 'closed'])).toMatchObject({ code: 1, err: expect.stringContaining('approval') })
+})

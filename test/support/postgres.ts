@@ -86,7 +86,7 @@ export const startPostgres = async (): Promise<Postgres> => {
       const name = `ca_${randomUUID().replaceAll('-', '')}`
       const plain = `CREATE DATABASE ${name} OWNER ${user} TEMPLATE template0`
       // In an order of its own, as on most people's servers; an older or smaller build has only that of the bytes.
-      await ask(`${plain} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C'`).catch(() => ask(plain))
+      await ask(`${plain} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C' STRATEGY file_copy`).catch(() => ask(plain))
       return addressOf(name, user)
     },
     [Symbol.asyncDispose]: stop,
