@@ -8,7 +8,7 @@ import {
   toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
-import { CERTIFICATE_BACKDATE_MS, MINUTE_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
+import { CERTIFICATE_BACKDATE_MS, CLOCK_SKEW_MS, MINUTE_MS, RECEIPT_GRACE_MS } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
@@ -229,7 +229,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     coveredUntil: (log, revokedAt) => {
       const covers = stores.receipts.covers(log, revokedAt + RECEIPT_GRACE_MS)
       const covered = coveredUntil(log, covers, (seq) => records.hashAt(log, seq), parts.isWitness)
-      const after = records.firstAfter(log, revokedAt + SECOND_MS - 1) // a list tells whole seconds
+      const after = records.firstAfter(log, revokedAt + CLOCK_SKEW_MS) // two clocks differ a little
       return after === null ? covered : Math.min(covered, after - 1)
     },
     testify: receipts.writeAll,

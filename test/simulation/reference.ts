@@ -4,7 +4,7 @@ import { evaluate, type Membership } from '../../peer/group/membership.ts'
 import type { LogId } from '../../peer/store/records.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import { type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
-import { RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
+import { CLOCK_SKEW_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
 import { isMembershipKind, membershipBodyOf } from '../../shared/wire/membership.ts'
 import { receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { type Evidence, forksAt, inTime, type Known, logName, type Witness } from './evidence.ts'
@@ -183,7 +183,7 @@ const revokedFrom = ({ world, seatOf }: Evidence, records: readonly Known[]): Re
   }
   for (const { log, seq, header } of records) {
     const since = revoked.get(seatOf(log.device))
-    if (since === undefined || header.time[0] < secondOf(since) + SECOND_MS) continue
+    if (since === undefined || header.time[0] <= secondOf(since) + CLOCK_SKEW_MS) continue
     from.set(logName(log), Math.min(from.get(logName(log)) ?? 0, seq))
   }
   return from

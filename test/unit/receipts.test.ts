@@ -15,7 +15,6 @@ import {
   RECEIPT_SOON_MS,
   RECEIPT_WITNESSES,
   RECORD_MAX_BYTES,
-  SECOND_MS,
 } from '../../shared/limits.ts'
 import { type ReceiptBody, receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { listener, react, type Said, type Speaker, START, speakers, text } from '../support/talk.ts'
@@ -278,7 +277,7 @@ describe('what receipts cover', () => {
     expect(until(second[0])).toBe(base + 1)
     expect(until(second[0] + HOUR_MS)).toBe(base + 1)
     // What is later than the revocation itself is covered by nobody.
-    expect(carols.conversation.coveredUntil(alice.logIn(room), one.record.header.time[0] - SECOND_MS)).toBe(-1)
+    expect(carols.conversation.coveredUntil(alice.logIn(room), one.record.header.time[0] - HOUR_MS)).toBe(-1)
   })
 
   test('counts our own receipts as those of others', async () => {
