@@ -1,13 +1,25 @@
 import type { Refusal } from '../shared/errors.ts'
 import type { PeerId, RecordHash, RoomId, UserName } from '../shared/ids.ts'
+import type { PresenceState } from '../shared/wire/live.ts'
 import type { Message } from './rooms/inbox.ts'
+import type { UnreadCount } from './rooms/unread.ts'
 
 /** What a running peer tells: the screen, the command line and bots live on these. */
 export type PeerEvent =
   /** A message of somebody else can be read. */
   | { readonly kind: 'message'; readonly message: Message }
   | { readonly kind: 'session'; readonly change: 'began' | 'ended'; readonly user: UserName; readonly device: PeerId }
-  /** A connection came to nothing, and why. */
+  /** Whether somebody sits at a device that is here; told when its session begins, and when it changes. */
+  | { readonly kind: 'presence'; readonly user: UserName; readonly device: PeerId; readonly state: PresenceState }
+  /** Somebody writes something in a room; `until`: when that ends unless it is told again, milliseconds since the epoch. */
+  | {
+      readonly kind: 'typing'
+      readonly room: RoomId
+      readonly user: UserName
+      readonly device: PeerId
+      readonly until: number
+    }
+  /** A connection came to nothing, or a peer is put off, and why. */
   | { readonly kind: 'refused'; readonly device: PeerId; readonly refusal: Refusal }
   /** The CA has been reached. */
   | { readonly kind: 'ca-sighted' }
@@ -21,8 +33,18 @@ export type PeerEvent =
   | { readonly kind: 'crl-stale'; readonly refusal: Refusal }
   /** A member, or somebody in a member's name, sent what must not be; it was not taken. */
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
+  /** Members, admins or settings of a room have changed, or what counts in it. */
+  | { readonly kind: 'room'; readonly room: RoomId }
   /** More of our own records are held by a device. */
   | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
+  /** A user has read more of what our user said in a room. */
+  | { readonly kind: 'read'; readonly room: RoomId; readonly user: UserName }
+  /** A message is not what it was: edited, taken back, or with other reactions. */
+  | { readonly kind: 'updated'; readonly message: Message }
+  /** Messages are past their room's retention, and erased. */
+  | { readonly kind: 'expired'; readonly room: RoomId; readonly ids: readonly RecordHash[] }
+  /** What our user has yet to read in a room, here or on another device, has changed. */
+  | { readonly kind: 'unread'; readonly room: RoomId; readonly unread: UnreadCount }
   | { readonly kind: 'file'; readonly progress: FileProgress }
 
 export type FileProgress = {

@@ -15,7 +15,7 @@ import type { Peer } from './peer.ts'
 import { certificateCommand } from './terminal/certificate.ts'
 import { chat } from './terminal/chat.ts'
 import { refusalJson } from './terminal/lines.ts'
-import { say, send, users } from './terminal/once.ts'
+import { rooms, say, send, users } from './terminal/once.ts'
 
 type Options = BaseOptions & {
   readonly downloads?: string
@@ -23,7 +23,7 @@ type Options = BaseOptions & {
   readonly mdns: boolean
   readonly strict?: boolean
 }
-type WaitOptions = Options & { readonly wait: string }
+type WaitOptions = Options & { readonly wait: string; readonly to?: string }
 
 /** Starts the device of the home, runs `work`, and stops it in good order, at a signal too. */
 const withPeer = async (options: Options, work: (peer: Peer) => Promise<void>): Promise<void> => {
@@ -136,23 +136,25 @@ program
   )
 program
   .command('say')
-  .argument('<text...>', 'what to say in #general')
+  .argument('<text...>', 'what to say')
+  .option('--to <place>', '#room or @user; #general without')
   .option('--wait <seconds>', 'how long to wait for somebody to receive it', '5')
   .description('say one thing, and leave')
   .action(async (words: string[], _options: unknown, command: Command) => {
     const options = command.optsWithGlobals<WaitOptions>()
     const wait = seconds(options.wait)
-    await withPeer(options, async (peer) => print(await say(peer, words.join(' '), wait, options.json === true)))
+    await withPeer(options, async (peer) => print(await say(peer, words.join(' '), orderOf(options, wait))))
   })
 program
   .command('send')
   .argument('<path>', 'the file')
+  .option('--to <place>', '#room or @user; #general without')
   .option('--wait <seconds>', 'how long to wait for somebody to fetch all of it', '600')
-  .description('offer a file in #general, and stay until somebody has fetched it')
+  .description('offer a file, and stay until somebody has fetched it')
   .action(async (path: string, _options: unknown, command: Command) => {
     const options = command.optsWithGlobals<WaitOptions>()
     const wait = seconds(options.wait)
-    await withPeer(options, (peer) => send(peer, path, wait, options.json === true, process.stdout))
+    await withPeer(options, (peer) => send(peer, path, orderOf(options, wait), process.stdout))
   })
 program
   .command('users')
@@ -163,7 +165,18 @@ program
     const wait = seconds(options.wait)
     await withPeer(options, async (peer) => print(await users(peer, wait, options.json === true)))
   })
+program
+  .command('rooms')
+  .option('--wait <seconds>', 'how long to look for new ones', '2')
+  .description('list your rooms, and open ones that you may join')
+  .action(async (_options: unknown, command: Command) => {
+    const options = command.optsWithGlobals<WaitOptions>()
+    const wait = seconds(options.wait)
+    await withPeer(options, async (peer) => print(await rooms(peer, wait, options.json === true)))
+  })
 program.addCommand(certificateCommand({ clock: systemClock, print }))
+
+const orderOf = ({ to, json }: WaitOptions, waitMs: number) => ({ to, waitMs, json: json === true })
 
 const seconds = (given: string): number => {
   const number = Number(given)

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { isFromNewest, type Succession } from '../shared/certificate/lineage.ts'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
-import type { Clock } from '../shared/clock.ts'
-import { isRefusal, LanyardError, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
-import { type PeerId, type RecordHash, type RoomId, roomIdOf, sha256 } from '../shared/ids.ts'
+import { type Clock, monotonicClock } from '../shared/clock.ts'
+import { fault, isRefusal, LanyardError, orThrow, type Refusal, refusalOf, refuse } from '../shared/errors.ts'
+import { type PeerId, type RecordHash, type RoomId, sha256, type UserName } from '../shared/ids.ts'
 import { ADDRESSES_MAX } from '../shared/limits.ts'
 import { addressesOf } from '../shared/network/addresses.ts'
 import { createGossip } from '../shared/network/gossip.ts'
@@ -11,83 +11,85 @@ import { type Connection, prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
-import { headerCodec } from '../shared/wire/record.ts'
+import { createCore } from './core.ts'
 import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
 import { fetchFile } from './files/fetch.ts'
 import { startServing } from './files/serve.ts'
 import { createShelf, type Shelf } from './files/shelf.ts'
-import { createGroup } from './group/group.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import type { CaContact } from './identity/ca-line.ts'
 import { type Renewal, type Renewed, startRenewal } from './identity/renew.ts'
 import { createRoots, followAll, recentSuccession } from './identity/roots.ts'
-import { createAuthor } from './log/author.ts'
-import { startCatchUp } from './log/catch-up.ts'
-import { gossipIdOf, joinGossip, publishRecords } from './log/gossip.ts'
-import { createIngest, type OpenedMessage } from './log/ingest.ts'
-import { createLog } from './log/log.ts'
-import { type ParsedRecord, parseRecord } from './log/record.ts'
-import { startSync } from './log/sync-handler.ts'
+import { gossipIdOf } from './log/gossip.ts'
+import { parseRecord } from './log/record.ts'
+import { createAllowance } from './network/allowance.ts'
 import { startCaLink } from './network/ca-link.ts'
 import { type Sighting, startDiscovery } from './network/discovery.ts'
 import { watchFreshness } from './network/freshness.ts'
 import { startHellos } from './network/hello-handler.ts'
+import type { Live } from './network/live-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
 import { openRevocations, type Revocations } from './network/revocations.ts'
-import { createSessions } from './network/sessions.ts'
-import { createCompose } from './rooms/compose.ts'
-import { createDelivery } from './rooms/delivery.ts'
-import { createDirectory } from './rooms/directory.ts'
-import { createInbox, type Message } from './rooms/inbox.ts'
+import { createSessions, type Session } from './network/sessions.ts'
+import { type Roads, startRoads } from './roads.ts'
+import type { Chat } from './rooms/chat.ts'
 import { type ListedUser, listUsers } from './rooms/listing.ts'
 import { startOwnEntry } from './rooms/own-entry.ts'
+import type { Politics } from './rooms/politics.ts'
+import { type Pulse, startPulse } from './rooms/pulse.ts'
+import type { RoomFacts } from './rooms/room.ts'
+import { openDatabase } from './store/database.ts'
 import { openStores } from './store/stores.ts'
 
 /** A device on the network: what the command line, the screen and bots work with. */
-export type Peer = AsyncDisposable & {
-  readonly self: VerifiedDevice
-  readonly network: { readonly id: string; readonly name: string }
-  /** The room that everybody is in. */
-  readonly general: RoomId
-  /** Multiaddrs that others reach us at. */
-  addresses(): string[]
-  /**
-   * Says a text in a room. Resolves once it is stored; it reaches the others when they are there.
-   * @param text at most 16 KiB of UTF-8
-   * @throws LanyardError `message-too-long`, `storage-failed`
-   */
-  say(room: RoomId, text: string): Promise<RecordHash>
-  /** The newest messages, oldest first. */
-  history(room: RoomId, limit: number): Message[]
-  /** All users of the network, present or not. */
-  users(): ListedUser[]
-  /** How many other devices are known to hold a message of ours. */
-  deliveredTo(id: RecordHash): number
-  /**
-   * Offers a file in a room; it is served from where it is.
-   * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
-   */
-  sendFile(room: RoomId, path: string): Promise<RecordHash>
-  /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
-  fetchFile(id: RecordHash): Refusal | null
-  /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
-  rekey(room: RoomId): Promise<void>
-  /** Renews our certificate now. Null, or why not. */
-  renew(): Promise<Refusal | null>
-  /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
-  renewIfDue(): Promise<void>
-  /** Number of the revocation list that is in force (0: none), and why it says less than it should. */
-  revocationList(): { readonly number: number; readonly stale: Refusal | null }
-  /** What is known about reaching each peer, with the reason when it is not reached. */
-  sightings(): readonly Sighting[]
-  /** Connects to a peer at its multiaddrs, now and again until there is a session. */
-  meet(peer: PeerId, addresses: readonly string[]): void
-  /** Returns a function that ends the listening. */
-  on(listener: (event: PeerEvent) => void): () => void
-  /** Ends all work in good order; the second call waits for the first. */
-  stop(): Promise<void>
-}
+export type Peer = AsyncDisposable &
+  Chat & {
+    readonly self: VerifiedDevice
+    readonly network: { readonly id: string; readonly name: string }
+    /** The room that everybody is in. */
+    readonly general: RoomId
+    /** Multiaddrs that others reach us at. */
+    addresses(): string[]
+    /** The rooms that this device knows of: ours, and open ones that we may join. */
+    rooms(): ListedRoom[]
+    /** The room of ourselves and another user. @throws LanyardError `user-unknown` */
+    direct(user: UserName): RoomId
+    /** What changes rooms and their members. */
+    readonly politics: Politics
+    /** Whether our user is here, and writes; and whether others are. */
+    readonly live: Pick<Live, 'setPresence' | 'presenceOf' | 'typing'>
+    /** All users of the network, present or not. */
+    users(): ListedUser[]
+    /** How many other devices are known to hold a message of ours. */
+    deliveredTo(id: RecordHash): number
+    /**
+     * Offers a file in a room; it is served from where it is.
+     * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
+     */
+    sendFile(room: RoomId, path: string): Promise<RecordHash>
+    /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
+    fetchFile(id: RecordHash): Refusal | null
+    /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
+    rekey(room: RoomId): Promise<void>
+    /** Renews our certificate now. Null, or why not. */
+    renew(): Promise<Refusal | null>
+    /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
+    renewIfDue(): Promise<void>
+    /** Number of the revocation list that is in force (0: none), and why it says less than it should. */
+    revocationList(): { readonly number: number; readonly stale: Refusal | null }
+    /** What is known about reaching each peer, with the reason when it is not reached. */
+    sightings(): readonly Sighting[]
+    /** Connects to a peer at its multiaddrs, now and again until there is a session. */
+    meet(peer: PeerId, addresses: readonly string[]): void
+    /** Returns a function that ends the listening. */
+    on(listener: (event: PeerEvent) => void): () => void
+    /** Ends all work in good order; the second call waits for the first. */
+    stop(): Promise<void>
+  }
+
+/** A room as it is listed. */
+export type ListedRoom = RoomFacts & { readonly id: RoomId; readonly member: boolean }
 
 /** What a device is made of; `main.ts` puts it together, and tests put together others. */
 export type PeerParts = {
@@ -127,14 +129,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const { clock, random, key, ca } = parts
   let self = parts.self
   const { network, name: networkName } = parts.anchor
-  const general = roomIdOf(network, 'general')
-
   const owner = { storeKey: parts.storeKey, device: self.peerId }
-  const stores = openStores(parts.databasePath, owner, random)
-  const { database, records, keys, certificates, addresses, incarnation } = stores
+  const stores = openStores(openDatabase(parts.databasePath), owner, random)
+  const { database, records, keys, addresses } = stores
 
   const events = createEvents()
-  const log = createLog(records)
   const sessions = createSessions(self.peerId)
   const roots = createRoots({
     anchor: parts.anchor,
@@ -150,83 +149,65 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     clock,
     onNewer: ({ number }) => {
       directory.forget()
+      database.transaction(rooms.revocationsChanged)
+      void testify()
       const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
       events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
     },
     onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
   })
-  const directory = createDirectory({
+  const core = createCore({
     network,
     anchor: roots.anchor,
-    certificates,
+    self: () => self,
+    key,
+    stores,
+    revocations,
     clock,
-    self: self.peerId,
-    revoked: (serial) => revocations.has(serial),
+    random,
+    onSigned: (signed) => roads?.send(signed),
+    emit: events.emit,
+    onDue: () => pulse?.wake(),
+    onRoomChange: (room) => {
+      roads?.roomChanged(room)
+      events.emit({ kind: 'room', room })
+    },
+    onLack: (room) => roads?.lack(room),
+    onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
-  const group = createGroup({ network, self: self.peerId, incarnation, keys, clock, random })
-  const inbox = createInbox({ records, directory, group, self: self.peerId })
-  const delivery = createDelivery(self.peerId, incarnation)
-  const rooms: readonly RoomId[] = [directory.room, general]
-  directory.add(self)
+  const { directory, group, rooms, author, compose, politics, ingest, conversation, chat } = core
+  const { general } = rooms
+  let pulse: Pulse | null = null
+  let roads: Roads | null = null
+  const testify = (): Promise<void> =>
+    conversation
+      .testify()
+      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
+  const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
+  events.on((event) => {
+    if (event.kind === 'message' && event.message.content?.kind === 'file') shelf.offered(event.message)
+  })
 
-  // Everybody with a valid certificate is in #general, and in the directory.
-  const knownRoom = (room: RoomId): Refusal | null => (rooms.includes(room) ? null : refuse('not-a-member', room))
-  const onOpened = (opened: OpenedMessage): void => {
-    const message = inbox.opened(opened)
-    if (message === null || message.own) return
-    events.emit({ kind: 'message', message })
-    if (message.content?.kind === 'file') shelf.offered(message)
-  }
-
-  // A revoked device writes no more. What it wrote before stays readable, or nobody could read on behind it.
-  const mayWrite = ({ room, header }: ParsedRecord, device: VerifiedDevice): Refusal | null => {
-    const since = revocations.since(device)
-    return (
-      knownRoom(room) ?? (since !== null && header.time[0] > since ? refuse('certificate-revoked', device.user) : null)
-    )
-  }
-  const onFoul = (refusal: Refusal, peer: PeerId): void =>
+  const allowance = createAllowance({
+    clock: monotonicClock,
+    onBarred: (device) => {
+      events.emit({ kind: 'refused', device, refusal: refuse('flooding') })
+      sessions.cut(({ peerId }) => peerId === device)
+    },
+  })
+  const onFoul = (refusal: Refusal, peer: PeerId): void => {
     events.emit({ kind: 'foul', refusal, user: sessions.of(peer)?.device.user ?? null })
+    allowance.foul(peer)
+  }
 
   const gossip = createGossip({
     idOf: gossipIdOf,
     admitted: async (connection) => (await sessions.awaited(connection)) !== null,
   })
-  const author = createAuthor({
-    self: () => self,
-    key,
-    incarnation,
-    clock,
-    database,
-    records,
-    log,
-    lastTime: records.lastTime,
-    onSigned: (signed) => {
-      publishRecords(gossip, network, signed).catch(() => undefined) // sync carries what gossip could not
-      // Asks everybody how far they are: that is the acknowledgement, and whoever missed the gossip pulls at once.
-      const asked = new Set(signed.map(({ room }) => room))
-      for (const { device } of sessions.list()) for (const room of asked) catchUp.soon(device.peerId, room)
-    },
-  })
-  const compose = createCompose({ group, author, recipients: () => directory.recipients() })
-  const ingest = createIngest({
-    database,
-    records,
-    log,
-    directory,
-    group,
-    clock,
-    self: self.peerId,
-    mayWrite,
-    onOpened,
-    onLack: (room) => catchUp.lack(room),
-    onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
-  })
-
   const onProgress = (progress: FileProgress): void => events.emit({ kind: 'file', progress })
   const shelf: Shelf = createShelf({
     files: stores.files,
-    inbox,
+    inbox: conversation.inbox,
     sessions,
     random,
     folder: parts.downloads,
@@ -245,20 +226,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     database.close()
     throw error
   })
-  const sync = await startSync({
-    node,
-    network,
-    sessions,
-    log,
-    records,
-    ingest,
-    mayRead: knownRoom,
-    onFoul,
-    onHeads: (peer, room, heads, theyHaveMore) => {
-      if (delivery.heard(peer, room, heads)) events.emit({ kind: 'delivered', room, device: peer })
-      if (theyHaveMore) catchUp.soon(peer, room)
-    },
-  })
   const keyService = await startKeyService({
     node,
     network,
@@ -266,8 +233,10 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     database,
     records,
     group,
-    mayRead: knownRoom,
-    onOpened,
+    mayRead,
+    mayHaveKey: rooms.mayHaveKey,
+    note: conversation.notes.opened,
+    onOpened: conversation.told,
     onFoul,
   })
   const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
@@ -276,26 +245,38 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     network,
     sessions,
     find: shelf.held,
-    mayRead: knownRoom,
+    mayRead,
     onServed: ({ offer }, { device }, bytes, whole) =>
       onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
   })
-  const catchUp = startCatchUp({
-    sync,
-    keys: keyService,
+  roads = await startRoads({
+    node,
+    network,
+    self: self.user,
+    gossip,
     sessions,
-    rooms: () => rooms,
-    locked: (room) => records.hasLocked(room),
+    core,
+    stores,
+    keys: keyService,
+    allowance,
+    clock,
+    monotonic: monotonicClock,
     random,
-    onFailure: (device, refusal) => events.emit({ kind: 'refused', device, refusal }),
+    emit: events.emit,
+    onFoul,
+    onHolds: (device, room, heads) => {
+      if (conversation.delivery.heard(device, room, heads)) events.emit({ kind: 'delivered', room, device })
+    },
   })
+  const { live } = roads
+
   const discovery = startDiscovery({ node, sessions, clock, random })
   await author.resume()
-  for (const room of rooms) await ingest.reopen(room)
+  for (const room of rooms.carried()) await ingest.reopen(room)
   const ownEntry = await startOwnEntry({
     self: () => self,
     directory,
-    prekeys: createOwnPrekeys(keys, clock),
+    prekeys: createOwnPrekeys(keys, clock, random),
     author,
     records,
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
@@ -309,6 +290,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     directory.add(self)
     await ca?.store(certificate)
     await ownEntry.renew()
+    conversation.resume() // what it owed while it could not write
     events.emit({ kind: 'renewed', until: self.notAfter })
   }
 
@@ -325,7 +307,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     clock,
     isCa: ({ remotePeer }) => ca !== undefined && peerIdOf(remotePeer) === ca.contact.caPeerId,
     revoked: (serial) => revocations.has(serial),
-    barred: freshness.barred,
+    barred: (peer) => (allowance.isBarred(peer) ? refuse('flooding') : freshness.barred()),
     ...(parts.helloTimeoutMs === undefined ? {} : { timeoutMs: parts.helloTimeoutMs }),
     mine: () => ({
       kind: 'hello',
@@ -370,9 +352,11 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     ownEntry.stop()
     discovery.stop()
     await shelf.stop()
+    pulse?.stop()
+    await conversation.stop()
     await author.idle()
     for (const end of ends) end()
-    catchUp.stop()
+    roads?.stop()
     await node.stop()
     await ingest.idle()
     database.close()
@@ -387,7 +371,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     await stopOnce()
     throw error
   })
-  for (const room of rooms) joinGossip({ gossip, network, room, ingest, onFoul })
+  roads.join()
   let renewal: Renewal | null = null
   if (ca !== undefined) {
     const { contact } = ca
@@ -420,6 +404,14 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
   shelf.resume()
+  conversation.resume()
+  // A list that came before this start may have revoked whom nobody has vouched for: a device of ours, after a change of keys.
+  if (revocations.number() > 0) await testify()
+  pulse = startPulse(clock, conversation.due, () => {
+    conversation
+      .beat()
+      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
+  })
 
   return {
     get self() {
@@ -428,8 +420,18 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     network: { id: network, name: networkName },
     general,
     addresses: () => node.addresses(),
-    say: (room, text) => compose.send(room, { kind: 'text', text }),
-    history: (room, limit) => inbox.history(room, limit),
+    ...chat,
+    rooms: () =>
+      rooms
+        .all()
+        .filter(({ kind }) => kind !== 'directory')
+        .map((room) => ({ id: room.id, member: room.isMember(self.user), ...room.facts() })),
+    direct: (user) => {
+      if (!directory.devices().some((device) => device.user === user)) throw fault('user-unknown', user)
+      return rooms.direct(user)
+    },
+    politics,
+    live,
     users: () =>
       listUsers(
         directory.devices(),
@@ -437,11 +439,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
         (peer) => (sessions.of(peer) === undefined ? null : (discovery.sourceOf(peer) ?? 'addresses')),
         (serial) => revocations.has(serial),
       ),
-    deliveredTo: (id) => {
-      const record = records.get(id)
-      const header = record === null ? null : headerCodec.decode(record.header)
-      return record === null || header === null || isRefusal(header) ? 0 : delivery.count(record.room, header.seq)
-    },
+    deliveredTo: (id) => chat.message(id)?.state?.devices ?? 0,
     sendFile: (room, path) => shelf.offer(room, path),
     fetchFile: (id) => shelf.want(id),
     rekey: (room) => compose.rekey(room),

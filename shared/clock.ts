@@ -7,6 +7,9 @@ export type Clock = {
 /** The machine's own clock: programs hand it in, tests hand in another. */
 export const systemClock: Clock = { now: () => Date.now() }
 
+/** Milliseconds since some moment; never set back, whatever happens to the wall clock. For what lasts, not for dates. */
+export const monotonicClock: Clock = { now: () => performance.now() }
+
 /** Hybrid logical time: wall-clock milliseconds, and a counter for events that share them (Kulkarni et al., 2014). */
 export type HybridTime = { readonly ms: number; readonly count: number }
 

@@ -56,6 +56,13 @@ export const recordHashOf = (header: Uint8Array): RecordHash => sha256Hex(header
 export const roomIdOf = (network: NetworkId, name: string): RoomId =>
   toHex(sha256(new TextEncoder().encode(`lanyard room 1\0${network}\0${name}`))) as RoomId
 
+/** SHA-256 of `lanyard founded room 1`, the network id, and the body of the `room` record, parted by zero bytes. */
+export const foundedRoomIdOf = (network: NetworkId, body: Uint8Array): RoomId =>
+  toHex(sha256(new TextEncoder().encode(`lanyard founded room 1\0${network}\0`), body)) as RoomId
+/** The room of two users: SHA-256 of `lanyard direct room 1`, the network id and both names in order, parted by zero bytes. */
+export const directRoomIdOf = (network: NetworkId, a: UserName, b: UserName): RoomId =>
+  toHex(sha256(new TextEncoder().encode(`lanyard direct room 1\0${network}\0${[a, b].sort().join('\0')}`))) as RoomId
+
 // Each mints its id from bytes whose length a codec has checked.
 /** @param bytes 32, as a message carries them */
 export const toRoomId = (bytes: Uint8Array): RoomId => toHex(bytes) as RoomId

@@ -3,7 +3,7 @@
 export const KIB = 1024
 const MIB = 1024 * KIB
 export const SECOND_MS = 1_000
-const MINUTE_MS = 60 * SECOND_MS
+export const MINUTE_MS = 60 * SECOND_MS
 export const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
@@ -19,6 +19,7 @@ export const CHANNEL_BUFFER_BYTES = 8 * MIB // two frames: past that the reader 
 // Names and texts
 export const USER_NAME_MAX = 32 // characters of [a-z0-9._-]
 export const MESSAGE_TEXT_MAX_BYTES = 16 * KIB // UTF-8; longer texts go as files
+export const REACTION_MAX = 32 // UTF-16 code units: the longest emoji sequences have 15
 export const FILE_NAME_MAX_BYTES = 255 // what ext4, APFS and NTFS take for one name
 export const PASSWORD_MIN = 8 // characters, NIST SP 800-63B §3.1.1.2 for a password that is not the only factor
 export const PASSWORD_MAX_BYTES = 1 * KIB // argon2 takes more, but nobody types it
@@ -113,20 +114,89 @@ export const DIAL_MS = 30 * SECOND_MS // … and all of a peer's, one after the 
 export const INBOUND_CONNECTIONS_PER_SECOND = 1_000 // libp2p's 5 a second resets peers that share an address
 export const SESSION_GRACE_MS = 2 * SECOND_MS // the connection that loses a simultaneous dial drains before it closes
 
+// Rooms
+export const ROOM_NAME_MAX = 64 // characters: a line on a screen
+export const ROOM_TOPIC_MAX = 512 // characters: two or three lines
+export const MEMBERSHIP_BODY_MAX_BYTES = 32 * KIB // 300 heads of a removed user's logs
+export const REMOVE_HEADS_MAX = 300 // logs of one user in one room: 10 devices with 30 incarnations each
+export const REACTIONS_READ_MAX = 2_000 // standing reactions read of one message: what 200 people add of 10 kinds
+export const MENTIONS_MAX = 64 // users whom one message mentions; more is @all
+export const HISTORY_PAGE_MAX = 1_000 // messages shown at once: opened in 50 ms
+export const HISTORY_LOOK_MAX = 5_000 // messages looked at for one page, with those that are not shown: 100 ms
+export const UNREAD_TOLD_MS = 100 // an event of unread counts at most this often a room
+export const DRAFT_MAX_BYTES = 64 * KIB // UTF-8; four times what can be sent, so that nothing typed is lost
+export const SLICE_MS = 4 // of work in the background in one go, before other work gets its turn
+export const SEARCH_WORD_MAX = 64 // characters of one word in the index: longer ones are found by their beginning
+export const SEARCH_HITS_MAX = 1_000 // messages in one answer
+export const SNIPPET_CHARACTERS = 160 // of a message, around what was found: two lines
+export const PULSE_MIN_MS = 20 // between two looks at what is due: one that fails does not spin
+export const RETENTION_CHECK_MS = 1 * SECOND_MS // how late a message past its time may be erased; it is not shown any more
+export const ERASE_AT_ONCE = 200 // messages erased in one transaction: 5 ms
+export const RECEIPT_SOON_MS = 500 // after something was read: what is read in one glance goes into one receipt
+export const RECEIPT_READ_MS = 5 * SECOND_MS // between receipts of a room that tell what was read …
+export const RECEIPT_HELD_MS = 60 * SECOND_MS // … and before one that tells only what is held: sync has told it to all present
+export const RECEIPT_CALM_DEVICES = 16 // in a room of more devices receipts come the more rarely, so that all of theirs are 3 a second
+export const RECEIPT_READERS_MAX = 32 // devices in a room, up to which its users tell each other what they have read
+export const RECEIPT_WITNESSES = 3 // others' receipts for a log that spare ours, in a room of more than RECEIPT_CALM_DEVICES
+export const RECEIPT_HEADS_AT_ONCE = 200 // … of each kind in one that we write: 46 KiB
+export const RECEIPT_GRACE_MS = 10 * MINUTE_MS // after a revocation: whoever learns of it by then still vouches for what it holds
+export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, within RECORD_MAX_BYTES
+
 // Records
 export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle path of 8 hashes
 export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signature's 0.8 ms are shared well enough
 export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
 export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
-export const SYNC_BATCH_BYTES = 1 * MIB // records a frame: a quarter of the frame limit
-export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip lost without a gap is found after this
+export const SYNC_BATCH_BYTES = 256 * KIB // records a frame: encoded in 2 ms
+export const SYNC_SLICE_MS = 3 // of serving or reading records in one go, before other work gets its turn
+export const MERGE_PREFETCH_RECORDS = 4_096 // places in time of a merge's records that are in memory: 0.5 MiB
+export const SYNC_REQUEST_MAX_BYTES = 64 * KIB // a frame of heads is 35 KiB
+export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip, push and the live hints all lost is found after this
 export const SYNC_DEBOUNCE_MS = 50 // one heads exchange for a burst of records
+export const LANE_FLOWS_RECORDS = 100 // a second that a pull must bring, or another peer is asked for the room as well
+export const LANE_PATIENCE_MS = 10 * SECOND_MS // … and that one waits at most behind a pull that flows
+export const LANE_CHECK_MS = 500 // how often this is looked at
+export const PULLS_AT_ONCE = 4 // rooms that are pulled from one peer: one that is long does not hold up the rest
 export const GAP_RECORDS_MAX = 4_096 // records that wait for an earlier one, in memory …
 export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit is pulled again
 export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone passes; a year 9999 would stay newest for ever
 export const FOULS_REMEMBERED = 1_024 // refused records that are told once, however often they are served: 100 KiB
 export const AFTER_MAX = 64 // hashes of membership records that one record may cite
 export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
+export const HEADS_PER_FRAME = 256 // heads in one message: read in 3 ms
+export const ROOMS_MAX = 10_000 // rooms that two members share: 0.9 MB in one answer
+export const OPEN_ROOMS_MAX = 1_000 // open rooms that a peer tells of: 1 MB in one answer
+
+// Live
+export const LIVE_MAX_BYTES = 16 * KIB // a message of the live stream: 64 heads are 5 KiB
+export const HELD_HEADS_MAX = 64 // heads in one; who has more to tell says `changed`
+export const TYPING_LASTS_MS = 6 * SECOND_MS // a pause for thought; it is said again at half of this
+export const ACK_AFTER_MS = 50 // until an author is told that its records are held: a burst is told of once …
+export const ACK_EVERY_MS = 250 // … and a stream of them this often
+export const TELL_AFTER_MS = 300 // until members who did not say that they hold a record are told of it …
+export const TELL_JITTER_MS = 200 // … and a little longer, so that one of two speaks and the other need not
+export const TELL_EVERY_MS = 1 * SECOND_MS // … and then this often
+export const TELL_FANOUT = 16 // members told at once: the others hear it from these, or next time
+export const LIVE_BUFFER_BYTES = 64 * KIB // of a peer's live messages that wait for us; then its stream is paused
+export const LIVE_QUEUE_BYTES = 64 * KIB // of ours that wait for a slow peer; what does not fit is dropped
+export const PUSH_BUFFER_BYTES = 512 * KIB // of a peer's pushed records that wait for us; then its stream is paused
+export const PUSH_QUEUE_BYTES = 1 * MIB // that wait for one slow session; what does not fit is left to sync
+
+// What one peer may use of us
+/** Token buckets: so much at once, and so much a second. */
+export const ALLOWANCES = {
+  records: { burst: 20_000, perSecond: 4_000 }, // that it gossips or pushes; 1,500 a second is a busy room
+  bytes: { burst: 64 * MIB, perSecond: 16 * MIB }, // … and their bytes
+  requests: { burst: 1_000, perSecond: 50 }, // of sync: a pull of each room, and one a second
+  served: { burst: 512 * MIB, perSecond: 16 * MIB }, // bytes of records that it pulls: half a million at once
+  live: { burst: 500, perSecond: 100 }, // messages on its live stream: acknowledgements of 25 rooms
+  fouls: { burst: 30, perSecond: 0.5 }, // of what no honest member sends: a faulty program is told of before it is barred
+} as const satisfies Record<string, { readonly burst: number; readonly perSecond: number }>
+export type AllowanceKind = keyof typeof ALLOWANCES
+export const PACE_MAX_MS = 5 * SECOND_MS // that an answer is put off; past that the request is refused
+export const BAR_MS = 1 * MINUTE_MS // that a peer is kept out the first time; twice as long each further time …
+export const BAR_MAX_MS = 1 * HOUR_MS // … up to this
+export const BAR_REMEMBERED_MS = 24 * HOUR_MS // after which the next time is the first again
 
 // Sender keys
 export const EPOCH_LIFETIME_MS = 24 * HOUR_MS
@@ -138,7 +208,9 @@ export const PREKEY_ERASE_MS = 72 * HOUR_MS // after its rotation: a long weeken
 export const PREKEY_MAX_BYTES = 2 * KIB // of a suite to come: X-Wing has 1,216
 export const BOX_MAX_BYTES = 2 * KIB // likewise: X-Wing has 1,168
 export const BOXES_PER_RECORD = 300 // 140 bytes each, within RECORD_MAX_BYTES
+export const BOXES_AT_ONCE = 16 // sealed in one go: 5 ms
 export const KEYS_PER_REQUEST = 256 // message keys in one answer of the key service: opened in 10 ms
+export const BODIES_MAX_BYTES = 1 * MIB // message bodies in that answer, for who got skeletons
 
 // Files
 export const CHUNK_BYTES = 1 * MIB // hash and seal take 1–2 ms: no stall, little overhead

@@ -216,11 +216,67 @@ export const WORDS = {
     'we asked before our certificate hello had passed',
     'connect again',
   ),
-  'not-a-member': words(
-    'the other side is not a member of that room',
-    'we are not a member of that room',
-    'ask a member for an invitation to the room',
+  'room-unknown': words(
+    'there is no such room here',
+    'the other side does not know that room',
+    'list the rooms, or ask a member for an invitation to it',
   ),
+  'room-ambiguous': words(
+    'several rooms have that name',
+    'several rooms have that name there',
+    'name the one that you mean by the beginning of its id',
+  ),
+  'room-name-wrong': words(
+    'that is no name for a room',
+    'the other side finds the name of a room wrong',
+    'take 1 to 64 letters, figures and signs, without # or @ in front',
+  ),
+  'user-unknown': words(
+    'nobody of that name was ever seen in this network',
+    'the other side does not know that user',
+    'list the users, and look at the spelling',
+  ),
+  'room-fixed': words(
+    'nobody is invited to that room, or removed from it: its members are given',
+    'the members of that room are given',
+    'make a room of its own for that',
+  ),
+  'not-a-member': words(
+    'that user is not a member of that room',
+    'we are not a member of that room',
+    'ask an admin of the room for an invitation',
+  ),
+  removed: words(
+    'that user was removed from that room',
+    'we were removed from that room',
+    'ask an admin of the room for a new invitation',
+  ),
+  'room-invite-only': words(
+    'that room is by invitation only',
+    'that room is by invitation only',
+    'ask an admin of the room for an invitation',
+  ),
+  'already-a-member': words(
+    'that user is a member of that room already',
+    'we are a member of that room already',
+    'nothing to do',
+  ),
+  'not-an-admin': words(
+    'only an admin of that room may do that',
+    'only an admin of that room may do that, and we are none',
+    'ask an admin of the room',
+  ),
+  'senior-admin': words(
+    'that user is an admin of that room, and not junior to who would do that',
+    'the other side is an admin of that room, and not junior to us',
+    'ask an admin of the room who is senior to that one; to go yourself, leave the room',
+  ),
+  'already-an-admin': words(
+    'that user is an admin of that room already',
+    'we are an admin of that room already',
+    'nothing to do',
+  ),
+  'no-such-admin': words('that user is no admin of that room', 'we are no admin of that room', 'nothing to do'),
 
   // Joining
   'invite-malformed': words(
@@ -375,6 +431,11 @@ export const WORDS = {
     'too many tries: the other side turns us away for a while',
     'wait 15 minutes, then try again',
   ),
+  flooding: words(
+    'the other side sends or asks more than a member may: it is put off for a while',
+    'we sent or asked more than the other side takes: it puts us off for a while',
+    'wait a few minutes; if it goes on, update lanyard on that device, or ask the operator to revoke it',
+  ),
   busy: words(
     'too much work at once: turned away',
     'the other side has too much work at this moment',
@@ -462,6 +523,17 @@ export const WORDS = {
     'our message is over 16 KiB',
     'send it as a file: /send PATH',
   ),
+  'message-unknown': words(
+    'there is no such message here (any more)',
+    'the other side has no such message',
+    'look it up in the history of its room',
+  ),
+  'message-not-own': words(
+    'that message is somebody else’s',
+    'that message is not ours',
+    'only who wrote a message can change it or take it back',
+  ),
+  'given-up': words('it was given up before it was done', 'the other side gave up', 'try again'),
 
   // Files
   'file-not-held': words(

@@ -9,8 +9,9 @@ import {
   type RoomId,
   sha256,
   toEpoch,
+  type UserName,
 } from '../../shared/ids.ts'
-import { BOXES_PER_RECORD, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
+import { BOXES_AT_ONCE, BOXES_PER_RECORD, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
@@ -30,7 +31,18 @@ import {
 } from './sender-key.ts'
 
 /** A device that is to read what we send, with its newest prekey. */
-export type Recipient = { readonly peer: PeerId; readonly prekey: Pick<Prekey, 'id' | 'suite' | 'publicKey'> }
+export type Recipient = {
+  readonly peer: PeerId
+  readonly user: UserName
+  readonly prekey: Pick<Prekey, 'id' | 'suite' | 'publicKey'>
+}
+
+/** Who is to read what is sent in a room. Made anew whenever it changes: the same object is the same audience. */
+export type Audience = {
+  readonly list: readonly Recipient[]
+  /** Whether a new member may open the present epoch from its start; else a newcomer means a new key. */
+  readonly pastIsOpen: boolean
+}
 
 /** A sender key that is new, or new for some: its boxes are to be published before the next message. */
 export type Preparation = {
@@ -53,7 +65,7 @@ export type Opened = { readonly plaintext: Uint8Array; readonly messageKey: Uint
 /** Sender keys behind one small interface: who may read is decided elsewhere, and handed in. */
 export type Group = {
   /** What must be published before the next send to these recipients; null when the present key does. */
-  prepare(room: RoomId, recipients: readonly Recipient[], options?: { rekey?: boolean }): Promise<Preparation | null>
+  prepare(room: RoomId, audience: Audience, options?: { rekey?: boolean }): Promise<Preparation | null>
   /** Whether the present key has come to its end by age or by use, or there is none. */
   due(room: RoomId): boolean
   /** Takes a prepared key into use; within the transaction that stores its bodies. */
@@ -101,19 +113,27 @@ export const createGroup = (parts: GroupParts): Group => {
   }
   const contextOf = (room: RoomId, epoch: Epoch) => ({ room, author: self, incarnation, epoch })
 
-  const prepare: Group['prepare'] = async (room, recipients, options) => {
-    const readable = recipients.filter(({ prekey }) => prekey.suite === SUITE)
+  const prepare: Group['prepare'] = async (room, { list, pastIsOpen }, options) => {
+    const readable = list.filter(({ prekey }) => prekey.suite === SUITE)
     const present = current(room)
     const sealedTo = present === null ? [] : keys.recipients(room, present.epoch)
     const wanted = new Set(readable.map(({ peer }) => peer))
     const due =
-      present === null || options?.rekey === true || spent(present) || sealedTo.some((peer) => !wanted.has(peer)) // somebody who holds the key is no longer to read
+      present === null ||
+      options?.rekey === true ||
+      spent(present) ||
+      sealedTo.some((peer) => !wanted.has(peer)) || // somebody who holds the key is no longer to read
+      (!pastIsOpen && hasNewUser(readable, sealedTo))
     const key = due ? freshKey(room, present) : present
     const missing = due ? readable : readable.filter(({ peer }) => !sealedTo.includes(peer))
     if (!due && missing.length === 0) return null
 
     const context = contextOf(room, key.epoch)
-    const sealed = await Promise.all(missing.map((recipient) => boxFor(recipient, context, key.secret)))
+    const sealed: Awaited<ReturnType<typeof boxFor>>[] = []
+    for (const some of slices(missing, BOXES_AT_ONCE)) {
+      sealed.push(...(await Promise.all(some.map((recipient) => boxFor(recipient, context, key.secret)))))
+      if (some.length === BOXES_AT_ONCE) await turn()
+    }
     // A prekey that can't be sealed to keeps nobody else from reading; its owner asks the key service.
     const boxes = sealed.flatMap((box) => (isRefusal(box) ? [] : [box]))
     const members = membersHash(readable.map(({ peer }) => peer))
@@ -127,9 +147,16 @@ export const createGroup = (parts: GroupParts): Group => {
     return { key, rotated: due, bodies, added: boxes.map(({ to }) => to) }
   }
 
+  /** A further device of somebody who reads already opens nothing that its user may not read. */
+  const hasNewUser = (readable: readonly Recipient[], sealedTo: readonly PeerId[]): boolean => {
+    const readers = new Set(sealedTo)
+    const users = new Set(readable.filter(({ peer }) => readers.has(peer)).map(({ user }) => user))
+    return readable.some(({ user }) => !users.has(user))
+  }
+
   const boxFor = async ({ peer, prekey }: Recipient, context: SenderKeyContext, secret: Uint8Array) => {
     const info: BoxContext = { network: parts.network, ...context, recipient: peer, prekey: prekey.id }
-    const box = await sealBox(prekey.publicKey, info, secret)
+    const box = await sealBox(prekey.publicKey, info, secret, parts.random)
     return isRefusal(box) ? box : { to: peer, prekey: prekey.id, box }
   }
 
@@ -228,6 +255,9 @@ export const createGroup = (parts: GroupParts): Group => {
     },
   }
 }
+
+/** Lets everything else have its turn: a key for 1,000 members is sealed in 0.3 s. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
 

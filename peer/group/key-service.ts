@@ -1,24 +1,26 @@
-import { isRefusal, LanyardError, type Refusal, refusedThere } from '../../shared/errors.ts'
+import { equals } from 'uint8arrays/equals'
+import { isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
 import {
   fromHex,
   type NetworkId,
   type PeerId,
-  type RecordHash,
   type RoomId,
-  toIncarnation,
+  sha256,
+  toHex,
   toRecordHash,
   toRoomId,
+  type UserName,
 } from '../../shared/ids.ts'
-import { FRAME_MAX_BYTES, KEYS_PER_REQUEST } from '../../shared/limits.ts'
+import { BODIES_MAX_BYTES, FRAME_MAX_BYTES, KEYS_PER_REQUEST } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
 import type { Node, Stream } from '../../shared/network/node.ts'
-import { keysProtocol, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import { type KeysEntry, keysProtocol, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 import type { OpenedMessage } from '../log/ingest.ts'
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Database } from '../store/database.ts'
-import type { RecordStore } from '../store/records.ts'
+import type { LogId, RecordStore } from '../store/records.ts'
 import type { Group } from './group.ts'
 
 export type KeyServiceParts = {
@@ -29,6 +31,10 @@ export type KeyServiceParts = {
   readonly records: RecordStore
   readonly group: Group
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  /** Whether the room's history policy grants a user the key of a message. */
+  readonly mayHaveKey: (log: LogId, seq: number, user: UserName) => boolean
+  /** A message became readable; within the transaction that stores its key. */
+  readonly note: (message: OpenedMessage) => void
   readonly onOpened: (message: OpenedMessage) => void
   /** A member sent what is not in the protocol, or a key that the signed record does not commit to. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
@@ -63,12 +69,19 @@ const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): 
   if (isRefusal(request) || refused !== null) {
     await channel.send({ kind: 'refused', code: refused?.code ?? 'fault' })
   } else {
-    const header = request.records.flatMap((record) => {
+    const bare = new Set(request.bare?.map(toHex))
+    let left = BODIES_MAX_BYTES
+    const keys = request.records.flatMap((record): KeysEntry[] => {
       const stored = parts.records.get(toRecordHash(record))
       // A key is given only for a record of the room that the asker was found to be a member of.
-      return stored?.key && stored.room === toRoomId(request.room) ? [{ record, key: stored.key }] : []
+      if (!stored?.key || stored.body === null || stored.room !== toRoomId(request.room) || stored.hidden) return []
+      const log = { room: stored.room, device: stored.device, incarnation: stored.incarnation }
+      if (!parts.mayHaveKey(log, stored.seq, session.device.user)) return []
+      if (!bare.has(stored.hash)) return [{ record, key: stored.key }]
+      left -= stored.body.byteLength
+      return left < 0 ? [] : [{ record, key: stored.key, body: stored.body }]
     })
-    await channel.send({ kind: 'keys', keys: header })
+    await channel.send({ kind: 'keys', keys })
   }
   await channel.close()
 }
@@ -81,13 +94,7 @@ const ask = async (parts: KeyServiceParts, protocol: string, peer: PeerId, room:
     const page = parts.records.locked(room, KEYS_PER_REQUEST, before)
     const last = page.at(-1)
     if (last === undefined) return opened
-    opened += await askPage(
-      parts,
-      protocol,
-      peer,
-      room,
-      page.map(({ hash }) => hash),
-    )
+    opened += await askPage(parts, protocol, peer, room, page)
     before = last.arrival
   }
 }
@@ -97,11 +104,13 @@ const askPage = async (
   protocol: string,
   peer: PeerId,
   room: RoomId,
-  wanted: readonly RecordHash[],
+  wanted: ReturnType<RecordStore['locked']>,
 ): Promise<number> => {
   const stream = await openMemberStream(parts.node, parts.sessions, peer, protocol)
   const channel = openChannel(stream, { incoming: keysReplyCodec, outgoing: keysRequestCodec }, LIMITS)
-  await channel.send({ kind: 'want', room: fromHex(room), records: wanted.map(fromHex) })
+  const records = wanted.map(({ hash }) => fromHex(hash))
+  const bare = wanted.flatMap((one) => (one.bare ? [fromHex(one.hash)] : []))
+  await channel.send({ kind: 'want', room: fromHex(room), records, ...(bare.length === 0 ? {} : { bare }) })
   const reply = await channel.receive()
   await channel.close()
   if (isRefusal(reply)) {
@@ -111,30 +120,34 @@ const askPage = async (
   if (reply.kind === 'refused') throw new LanyardError(refusedThere(reply.code))
   const opened: OpenedMessage[] = []
   parts.database.transaction(() => {
-    for (const { record, key } of reply.keys) {
-      const message = unlock(parts, room, record, key)
+    for (const entry of reply.keys) {
+      const message = unlock(parts, room, entry)
       if (isRefusal(message)) parts.onFoul(message, peer)
       else if (message !== null) opened.push(message)
     }
+    for (const message of opened) parts.note(message)
   })
   for (const message of opened) parts.onOpened(message)
   return opened.length
 }
 
-/** The commitment in the signed header decides; what we did not ask for is passed over. */
+/** The commitment and the hash in the signed header decide; what we did not ask for is passed over. */
 const unlock = (
   parts: KeyServiceParts,
   room: RoomId,
-  record: Uint8Array,
-  key: Uint8Array,
+  { record, key, body: sent }: KeysEntry,
 ): OpenedMessage | Refusal | null => {
   const stored = parts.records.get(toRecordHash(record))
-  if (stored === null || stored.key !== null || stored.room !== room) return null
+  const body = stored?.body ?? sent
+  if (stored === null || stored.key !== null || stored.room !== room || body === undefined) return null
   const header = headerCodec.decode(stored.header)
   if (isRefusal(header) || header.key === undefined) return null
-  const log = { room, device: stored.device, incarnation: toIncarnation(header.inc) }
-  const message = parts.group.openWith(log, header.key, stored.body, key)
+  if (!equals(sha256(body), header.body)) return refuse('record-wrong-body', stored.hash)
+  const log = { room, device: stored.device, incarnation: stored.incarnation }
+  const message = parts.group.openWith(log, header.key, body, key)
   if (isRefusal(message)) return message
-  parts.records.setKey(stored.hash, key)
-  return { hash: stored.hash, author: stored.author, log, ms: stored.ms, plaintext: message.plaintext }
+  if (stored.body === null) parts.records.setBody(stored.hash, body)
+  if (!parts.records.setKey(stored.hash, key)) return null
+  const { hash, author, seq, ms, count, hidden } = stored
+  return { hash, author, log, seq, ms, count, hidden, plaintext: message.plaintext }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../shared/clock.ts'
 import { PREKEY_AT_START_MS, PREKEY_ERASE_MS } from '../../shared/limits.ts'
+import type { Random } from '../../shared/random.ts'
 import type { KeyStore, OwnPrekey } from '../store/keys.ts'
 import { generatePrekeyPair, SUITE } from './boxes.ts'
 import { type Prekey, prekeyIdOf, prekeyRotationDue } from './prekeys.ts'
@@ -10,7 +11,7 @@ export type OwnPrekeys = {
 }
 
 /** Keeps our prekeys: a new one when the present one is due, and the old ones erased when their time is over. */
-export const createOwnPrekeys = (keys: KeyStore, clock: Clock): OwnPrekeys => {
+export const createOwnPrekeys = (keys: KeyStore, clock: Clock, random: Random): OwnPrekeys => {
   let starting = true
   /** A start rotates too, but a script that starts a program each second must not fill the directory. */
   const due = (present: OwnPrekey, now: number): boolean =>
@@ -21,7 +22,7 @@ export const createOwnPrekeys = (keys: KeyStore, clock: Clock): OwnPrekeys => {
     keys.erasePrekeys(now - PREKEY_ERASE_MS)
     const present = keys.currentPrekey()
     if (present !== null && !due(present, now)) return { prekey: toPrekey(present), fresh: false }
-    const pair = await generatePrekeyPair()
+    const pair = await generatePrekeyPair(random)
     const made = { id: prekeyIdOf(pair.publicKey), publicKey: pair.publicKey, secret: pair.secretKey, created: now }
     keys.rotatePrekey(made, now)
     return { prekey: toPrekey(made), fresh: true }

@@ -8,7 +8,7 @@ import { createNode } from '../../shared/network/node.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAuthor } from '../log/author.ts'
 import { createLog } from '../log/log.ts'
-import { databasePath } from '../store/database.ts'
+import { databasePath, openDatabase } from '../store/database.ts'
 import { openStores, type Stores } from '../store/stores.ts'
 import { contactOf } from './ca-line.ts'
 import { type EnrolDoor, type Enrolled, enrol } from './enrol.ts'
@@ -61,7 +61,11 @@ const withStores = async <T>(order: RekeyOrder, work: (stores: Stores) => Promis
   const { home, keystore, clock, random } = order
   const anchor = orThrow(openLineage({ first: keystore.root, successions: keystore.successions }, clock.now()))
   const self = orThrow(verifyDevice(keystore.certificate, { anchor, now: clock.now(), at: 'any-time' }))
-  const stores = openStores(databasePath(home), { storeKey: keystore.storeKey, device: self.peerId }, random)
+  const stores = openStores(
+    openDatabase(databasePath(home)),
+    { storeKey: keystore.storeKey, device: self.peerId },
+    random,
+  )
   try {
     await signLeftovers(order, stores, self)
     return await work(stores)
@@ -72,10 +76,24 @@ const withStores = async <T>(order: RekeyOrder, work: (stores: Stores) => Promis
 
 /** What a killed process had stored and not signed: soon nobody can. */
 const signLeftovers = async ({ keystore, clock }: RekeyOrder, stores: Stores, self: VerifiedDevice): Promise<void> => {
-  const { database, records, incarnation } = stores
-  const log = createLog(records)
-  const rest = { incarnation, clock, database, records, log, lastTime: records.lastTime, onSigned: () => undefined }
-  await createAuthor({ ...rest, self: () => self, key: keystore.key }).resume()
+  const { database, records, serving, incarnation } = stores
+  const nothing = (): undefined => undefined // nothing is written but signatures, and nobody is told of them
+  await createAuthor({
+    self: () => self,
+    key: keystore.key,
+    incarnation,
+    clock,
+    database,
+    records,
+    log: createLog(records, serving.forks),
+    lastTime: records.lastTime,
+    cite: () => [],
+    onPlaced: nothing,
+    onStored: nothing,
+    onBatch: nothing,
+    onDone: nothing,
+    onSigned: nothing,
+  }).resume()
 }
 
 const ask = async ({ home, keystore, by, listen, clock }: RekeyOrder, { key }: Draft): Promise<Enrolled | Refusal> => {

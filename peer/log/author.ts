@@ -16,12 +16,11 @@ export type Draft = {
   readonly room: RoomId
   readonly kind: RecordKind
   readonly body: Uint8Array
-  readonly after?: readonly Uint8Array[]
   /** Of a message: what the header says of its key, and the key, which is kept sealed beside the record. */
   readonly key?: NonNullable<RecordHeader['key']>
   readonly messageKey?: Uint8Array
   /** More that must be written in the record's own transaction, such as the sender key's next index. */
-  readonly together?: () => void
+  readonly together?: (record: Unsigned) => void
 }
 
 export type Author = {
@@ -47,12 +46,22 @@ export type AuthorParts = {
   readonly records: RecordStore
   readonly log: Log
   readonly lastTime: (room: RoomId) => HybridTime
+  /** The newest membership records of the room that this log of ours does not cite yet: the next record of it cites them. */
+  readonly cite: (log: LogId, seq: number) => readonly RecordHash[]
+  /** A record of ours has its place; called at once, and in order. */
+  readonly onPlaced: (log: LogId, record: Unsigned) => void
+  /** A record of ours is being stored, within its transaction. */
+  readonly onStored: (log: LogId, record: Unsigned) => void
+  /** All of the transaction is stored, within it. */
+  readonly onBatch: () => void
+  /** The transaction is done; or it failed, and nothing that was placed since holds. */
+  readonly onDone: (failed: boolean) => void
   /** The records of one signature, in order. */
   readonly onSigned: (records: readonly ParsedRecord[]) => void
 }
 
 /** A record of ours but for its signature. */
-type Unsigned = Omit<ParsedRecord, 'wire'> & { readonly wire: Pick<WireRecord, 'header' | 'body'> }
+export type Unsigned = Omit<ParsedRecord, 'wire'> & { readonly wire: Pick<WireRecord, 'header' | 'body'> }
 
 type Pending = {
   readonly draft: Draft
@@ -80,14 +89,15 @@ export const createAuthor = (parts: AuthorParts): Author => {
     const expired = expiry(parts.self(), Math.max(parts.clock.now(), time.ms - RECORD_AHEAD_MAX_MS))
     if (expired !== null) return Promise.reject(new LanyardError(expired))
     times.set(draft.room, time)
+    const seq = head === null ? 0 : head.seq + 1
     const header: RecordHeader = {
       v: 1,
       room: fromHex(draft.room),
       author: fromHex(parts.self().hash),
       inc: fromHex(incarnation),
-      seq: head === null ? 0 : head.seq + 1,
+      seq,
       prev: previousOf(head),
-      after: draft.after ?? [],
+      after: parts.cite(id, seq).map(fromHex),
       time: [time.ms, time.count],
       kind: draft.kind,
       body: sha256(draft.body),
@@ -96,7 +106,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
     const wire = { header: headerCodec.encode(header), body: draft.body }
     const hash = recordHashOf(wire.header)
     const record = { hash, room: draft.room, author: parts.self().hash, incarnation, header, wire }
-    log.advance(id, { seq: header.seq, hash })
+    log.advance(id, { seq, hash })
+    parts.onPlaced(id, record)
     const stored = Promise.withResolvers<RecordHash>()
     pending.push({ draft, record, stored })
     running ??= run()
@@ -133,11 +144,13 @@ export const createAuthor = (parts: AuthorParts): Author => {
     try {
       database.transaction(() => {
         for (const { record, draft } of batch) {
-          records.append(logOf(draft.room), record, draft.messageKey ?? null)
-          draft.together?.()
+          const id = logOf(draft.room)
+          records.append(id, record, draft.messageKey ?? null)
+          parts.onStored(id, record)
+          draft.together?.(record)
         }
+        parts.onBatch()
       })
-      return true
     } catch (error) {
       // What came after builds on these numbers: nothing of it was sent, and all of it is given back.
       const reason = reasonOf(error)
@@ -148,8 +161,11 @@ export const createAuthor = (parts: AuthorParts): Author => {
       }
       pending = []
       for (const room of rooms) log.reload(room)
+      parts.onDone(true)
       return false
     }
+    parts.onDone(false)
+    return true
   }
 
   const publish = async (batch: readonly Unsigned[], signing: ReturnType<typeof signBatch>): Promise<void> => {

@@ -1,16 +1,22 @@
+import type { Clock } from '../../shared/clock.ts'
 import { type Refusal, refusalOf } from '../../shared/errors.ts'
 import type { PeerId, RoomId } from '../../shared/ids.ts'
-import { SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
+import { PULLS_AT_ONCE, SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { KeyService } from '../group/key-service.ts'
-import type { Sessions } from '../network/sessions.ts'
-import type { Sync } from './sync-handler.ts'
+import type { Session, Sessions } from '../network/sessions.ts'
+import { createLanes } from './lanes.ts'
+import type { SharedRoom, Sync } from './sync-handler.ts'
 
 /** Decides when to sync with whom; it never runs two pulls of one room with one peer at once. */
 export type CatchUp = {
-  /** Soon, with this peer: it has more, or waits to hear how far we are. */
-  soon(peer: PeerId, room: RoomId): void
-  /** Soon, with anybody: something is missing, and it is not known who has it. */
+  /** Soon, with this peer: it has more of this room. @param isNeeded asked once more when it begins */
+  soon(peer: PeerId, room: RoomId, isNeeded?: () => boolean): void
+  /** Whether a room is being pulled from anybody. */
+  isPulling(room: RoomId): boolean
+  /** Soon, with this peer: something has changed about the rooms that we share. */
+  look(peer: PeerId): void
+  /** Soon, with anybody in the room: something is missing, and it is not known who has it. */
   lack(room: RoomId): void
   stop(): void
 }
@@ -19,10 +25,18 @@ export type CatchUpParts = {
   readonly sync: Sync
   readonly keys: KeyService
   readonly sessions: Sessions
-  /** In this order: the directory comes first, since it has the certificates that verify the rest. */
-  readonly rooms: () => readonly RoomId[]
+  /** It comes first, since it has the certificates that verify the rest. */
+  readonly directory: RoomId
+  /** Whether we want a room that a peer tells of: we are in it, or the peer says so, and may know better than we do. */
+  readonly wants: (shared: SharedRoom) => boolean
+  /** Whether a session may be asked about a room: its user is in it, as far as we know. */
+  readonly shares: (room: RoomId, session: Session) => boolean
   /** Whether messages of the room wait for a key. */
   readonly locked: (room: RoomId) => boolean
+  /** Both hold the same of a room. */
+  readonly onAgreed: (peer: PeerId, room: RoomId) => void
+  /** One that is never set back. */
+  readonly clock: Clock
   readonly random: Random
   readonly onFailure: (peer: PeerId, refusal: Refusal) => void
 }
@@ -32,10 +46,12 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   const timers = new Set<NodeJS.Timeout>()
   const planned = new Set<string>()
   /** How often in a row a peer claimed to have more and gave nothing that could be taken. */
-  const vain = new Map<string, number>()
+  const vain = new Map<PeerId, Map<RoomId, number>>()
+  const lanes = createLanes(parts.clock)
+  let stopped = false
 
-  const run = async (peer: PeerId, room: RoomId): Promise<void> => {
-    const name = `${peer}/${room}`
+  /** One at a time of a name; whoever asks meanwhile gets it once more. */
+  const once = async (name: string, peer: PeerId, work: () => Promise<void>): Promise<void> => {
     const present = running.get(name)
     if (present !== undefined) {
       present.again = true
@@ -46,56 +62,101 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
     try {
       do {
         state.again = false
-        const { stored, lacking } = await parts.sync.pull(peer, room)
-        vain.set(name, lacking && stored === 0 ? (vain.get(name) ?? 0) + 1 : 0)
-        if (lacking) soon(peer, room)
-        if (parts.locked(room)) await parts.keys.ask(peer, room)
-      } while (state.again)
+        await work()
+      } while (state.again && !stopped)
     } catch (error) {
-      if (parts.sessions.of(peer) !== undefined) parts.onFailure(peer, refusalOf(error))
+      const refusal = refusalOf(error)
+      // Two members may honestly differ for a moment over who is in a room.
+      const isHonest = refusal.by === 'there' && refusal.code === 'not-a-member'
+      if (!isHonest && !stopped && parts.sessions.of(peer) !== undefined) parts.onFailure(peer, refusal)
     } finally {
       running.delete(name)
     }
   }
-  let stopped = false
-  const soon = (peer: PeerId, room: RoomId): void => {
-    const name = `${peer}/${room}`
+  const plan = (name: string, peer: PeerId, pauseMs: number, work: () => void): void => {
     if (stopped || planned.has(name)) return
     planned.add(name)
     const timer = setTimeout(() => {
       timers.delete(timer)
       planned.delete(name)
-      if (parts.sessions.of(peer) !== undefined) void run(peer, room)
-    }, pauseOf(name))
+      if (parts.sessions.of(peer) !== undefined) work()
+    }, pauseMs)
     timers.add(timer)
   }
+
+  const pull = (peer: PeerId, room: RoomId, isNeeded = () => true): Promise<void> =>
+    once(`${peer}/${room}`, peer, async () => {
+      const lane = await lanes.enter(room)
+      if (stopped || !isNeeded()) {
+        lane.leave()
+        return
+      }
+      const { stored, lacking } = await parts.sync.pull(peer, room, lane.progress).finally(lane.leave)
+      const before = vain.get(peer) ?? new Map<RoomId, number>()
+      vain.set(peer, before.set(room, lacking && stored === 0 ? (before.get(room) ?? 0) + 1 : 0))
+      if (lacking) soon(peer, room)
+      if (parts.locked(room)) await parts.keys.ask(peer, room)
+    })
+  const soon = (peer: PeerId, room: RoomId, isNeeded?: () => boolean): void =>
+    plan(`${peer}/${room}`, peer, pauseOf(peer, room), () => void pull(peer, room, isNeeded))
   /** Of two forks each member keeps its own, and a liar may claim anything: such a pair must not sync without end. */
-  const pauseOf = (name: string): number =>
-    Math.min(SYNC_INTERVAL_MS, SYNC_DEBOUNCE_MS * 2 ** Math.min(vain.get(name) ?? 0, 10))
-  const anybody = (): PeerId | undefined => {
-    const sessions = parts.sessions.list()
-    return sessions[(parts.random.bytes(1)[0] ?? 0) % Math.max(1, sessions.length)]?.device.peerId
+  const pauseOf = (peer: PeerId, room: RoomId): number =>
+    Math.min(SYNC_INTERVAL_MS, SYNC_DEBOUNCE_MS * 2 ** Math.min(vain.get(peer)?.get(room) ?? 0, 10))
+
+  const askKeys = (peer: PeerId, room: RoomId): Promise<void> =>
+    once(`${peer}/${room}/keys`, peer, async () => void (await parts.keys.ask(peer, room)))
+
+  /** One question tells where we differ; only there is anything pulled. It does not wait for that: more may change meanwhile. */
+  const look = (peer: PeerId): Promise<void> =>
+    once(peer, peer, async () => {
+      const shared = (await parts.sync.rooms(peer)).filter(parts.wants)
+      const directory = shared.find(({ room, agrees }) => room === parts.directory && !agrees())
+      if (directory !== undefined) await pull(peer, parts.directory, () => !directory.agrees())
+      for (const { room, agrees } of shared) {
+        if (agrees()) parts.onAgreed(peer, room)
+        else if (room !== parts.directory) inLine(peer, () => pull(peer, room, () => !agrees()))
+        if (agrees() && parts.locked(room)) inLine(peer, () => askKeys(peer, room))
+      }
+    })
+  const lines = new Map<PeerId, { readonly work: (() => Promise<void>)[]; running: number }>()
+  /** A few at a time with each peer, however many rooms we share. */
+  const inLine = (peer: PeerId, work: () => Promise<void>): void => {
+    const line = lines.get(peer) ?? { work: [], running: 0 }
+    lines.set(peer, line)
+    line.work.push(work)
+    if (line.running < PULLS_AT_ONCE) void runLine(peer, line)
   }
-  const all = async (peer: PeerId): Promise<void> => {
-    for (const room of parts.rooms()) await run(peer, room)
+  const runLine = async (
+    peer: PeerId,
+    line: { readonly work: (() => Promise<void>)[]; running: number },
+  ): Promise<void> => {
+    line.running++
+    for (let work = line.work.shift(); work !== undefined && !stopped; work = line.work.shift()) await work()
+    line.running--
+    if (line.running === 0 && line.work.length === 0) lines.delete(peer)
+  }
+  const anybody = (sessions: readonly Session[]): PeerId | undefined => {
+    const [high = 0, low = 0] = parts.random.bytes(2)
+    return sessions[(high * 256 + low) % Math.max(1, sessions.length)]?.device.peerId
   }
 
   const end = parts.sessions.onChange(({ kind, session }) => {
-    if (kind === 'began') void all(session.device.peerId)
-    if (kind === 'ended') for (const room of parts.rooms()) vain.delete(`${session.device.peerId}/${room}`)
+    if (kind === 'began') void look(session.device.peerId)
+    if (kind === 'ended') vain.delete(session.device.peerId)
   })
   const interval = setInterval(() => {
-    const peer = anybody()
-    if (peer !== undefined) void all(peer)
+    const peer = anybody(parts.sessions.list())
+    if (peer !== undefined) void look(peer)
   }, SYNC_INTERVAL_MS)
 
   return {
     soon,
+    isPulling: lanes.isBusy,
+    look: (peer) => plan(peer, peer, SYNC_DEBOUNCE_MS, () => void look(peer)),
     lack: (room) => {
-      const peer = anybody()
+      const peer = anybody(parts.sessions.list().filter((session) => parts.shares(room, session)))
       if (peer === undefined) return
-      const [directory] = parts.rooms()
-      if (directory !== undefined && directory !== room) soon(peer, directory)
+      if (room !== parts.directory) soon(peer, parts.directory)
       soon(peer, room)
     },
     stop: () => {
@@ -103,6 +164,7 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
       end()
       clearInterval(interval)
       for (const timer of timers) clearTimeout(timer)
+      lanes.stop()
     },
   }
 }

@@ -1,10 +1,12 @@
-import { concat } from 'uint8arrays/concat'
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { type NetworkId, networkPrefix, type PeerId, type RoomId, sha256 } from '../../shared/ids.ts'
-import { GOSSIP_MAX_BYTES, GOSSIP_MAX_RECORDS } from '../../shared/limits.ts'
+import { GOSSIP_MAX_RECORDS } from '../../shared/limits.ts'
 import type { Gossip, GossipOpinion } from '../../shared/network/gossip.ts'
+import type { Allowance } from '../network/allowance.ts'
+import { bundlesOf } from './bundle.ts'
 import type { Ingest } from './ingest.ts'
-import { encodeRecord, type ParsedRecord, parseRecords } from './record.ts'
+import { isLie } from './lies.ts'
+import { type ParsedRecord, parseRecords } from './record.ts'
 
 /** `lanyard/<network>/<room id>` */
 export const topicOf = (network: NetworkId, room: RoomId): string => `lanyard/${networkPrefix(network)}/${room}`
@@ -15,25 +17,38 @@ export const topicOf = (network: NetworkId, room: RoomId): string => `lanyard/${
  */
 export const gossipIdOf = (data: Uint8Array): Uint8Array => sha256(data)
 
-export type GossipRoom = {
+export type GossipParts = {
   readonly gossip: Gossip
   readonly network: NetworkId
-  readonly room: RoomId
   readonly ingest: Pick<Ingest, 'take'>
+  readonly allowance: Pick<Allowance, 'spend'>
   /** A peer sent, or passed on, something that is no record of the room. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
+  /** A peer sent, or passed on, a record that no honest member does; `ingest` tells the user of it. */
+  readonly onLie: (peer: PeerId) => void
 }
 
-/** Carries fresh records of a room both ways: fast and lossy, sync makes it certain. */
-export const joinGossip = ({ gossip, network, room, ingest, onFoul }: GossipRoom): void => {
-  gossip.subscribe(topicOf(network, room), async (data, from): Promise<GossipOpinion> => {
+/**
+ * Carries fresh records of a room both ways: fast and lossy, sync makes it certain.
+ * @returns a function that ends it
+ */
+export const joinGossip = (parts: GossipParts, room: RoomId): (() => void) => {
+  const { gossip, network, ingest, allowance, onFoul, onLie } = parts
+  const topic = topicOf(network, room)
+  gossip.subscribe(topic, async (data, from): Promise<GossipOpinion> => {
+    // Who sends too much is not heard for a moment: sync brings what was true of it.
+    if (allowance.spend(from, 'bytes', data.byteLength) > 0) return 'drop'
     const records = parseRecords(data, GOSSIP_MAX_RECORDS)
     if (isRefusal(records) || records.some((record) => record.room !== room)) {
       onFoul(isRefusal(records) ? records : refuse('record-wrong-room'), from)
       return 'foul'
     }
-    return opinionOf(await Promise.all(records.map(ingest.take)))
+    if (allowance.spend(from, 'records', records.length) > 0) return 'drop'
+    const outcomes = await Promise.all(records.map(ingest.take))
+    for (const outcome of outcomes) if (outcome !== 'stored' && isLie(outcome)) onLie(from)
+    return opinionOf(outcomes)
   })
+  return () => gossip.unsubscribe(topic)
 }
 
 /** One that is foul spoils the message; one that is new makes it worth passing on. */
@@ -42,7 +57,7 @@ const opinionOf = (outcomes: readonly ('stored' | Refusal)[]): GossipOpinion => 
   return opinions.find((one) => one === 'foul') ?? opinions.find((one) => one === 'pass') ?? 'drop'
 }
 
-// What an honest member may send us is no foul: it may have more than we do.
+// What an honest member may send us is no foul: it may have more than we do, or not know yet what we know.
 const OPINIONS: Partial<Record<Refusal['code'], GossipOpinion>> = {
   'record-replayed': 'drop',
   'record-gap': 'pass', // its signature was checked before it was made to wait
@@ -51,6 +66,10 @@ const OPINIONS: Partial<Record<Refusal['code'], GossipOpinion>> = {
   'record-broken-chain': 'drop',
   'record-from-future': 'drop', // our clock may be the wrong one
   'certificate-unknown': 'drop',
+  'certificate-revoked': 'drop',
+  'not-a-member': 'drop',
+  removed: 'drop',
+  'room-unknown': 'drop',
   'storage-failed': 'drop',
 }
 
@@ -60,25 +79,5 @@ export const publishRecords = async (
   network: NetworkId,
   records: readonly ParsedRecord[],
 ): Promise<void> => {
-  for (const { room, data } of messagesOf(records)) await gossip.publish(topicOf(network, room), data)
-}
-
-type GossipMessage = { readonly room: RoomId; readonly data: Uint8Array }
-
-function* messagesOf(records: readonly ParsedRecord[]): Generator<GossipMessage> {
-  for (const [room, ofRoom] of Map.groupBy(records, (record) => record.room)) {
-    let parts: Uint8Array[] = []
-    let size = 0
-    for (const { wire } of ofRoom) {
-      const part = encodeRecord(wire)
-      if (parts.length === GOSSIP_MAX_RECORDS || (size > 0 && size + part.byteLength > GOSSIP_MAX_BYTES)) {
-        yield { room, data: concat(parts) }
-        parts = []
-        size = 0
-      }
-      parts.push(part)
-      size += part.byteLength
-    }
-    yield { room, data: concat(parts) }
-  }
+  for (const { room, data } of bundlesOf(records)) await gossip.publish(topicOf(network, room), data)
 }

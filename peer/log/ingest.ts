@@ -9,21 +9,17 @@ import {
   type RoomId,
   toIncarnation,
 } from '../../shared/ids.ts'
-import {
-  FOULS_REMEMBERED,
-  GAP_BYTES_MAX,
-  GAP_RECORDS_MAX,
-  INGEST_SLICE_MS,
-  RECORD_AHEAD_MAX_MS,
-} from '../../shared/limits.ts'
+import { FOULS_REMEMBERED, INGEST_SLICE_MS, RECORD_AHEAD_MAX_MS } from '../../shared/limits.ts'
 import { senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 import type { Group } from '../group/group.ts'
 import type { Directory } from '../rooms/directory.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
+import type { Judge } from './judge.ts'
 import { type Log, place } from './log.ts'
-import { createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
+import { bodyOf, createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
+import { createWaiting } from './waiting.ts'
 
 /** The way in for every record of others, whether gossip or sync brought it: verify, place, store, open. */
 export type Ingest = {
@@ -41,8 +37,9 @@ export type IngestParts = {
   readonly log: Log
   readonly directory: Directory
   readonly group: Group
-  /** Whether the device may write this record in its room; the refusal says why not. */
-  readonly mayWrite: (record: ParsedRecord, device: VerifiedDevice) => Refusal | null
+  readonly rooms: Judge
+  readonly notes: Notes
+  /** A message became readable, and is stored so. */
   readonly onOpened: (message: OpenedMessage) => void
   /** A record waits for earlier ones, or its author is not known yet. */
   readonly onLack: (room: RoomId, refusal: Refusal) => void
@@ -55,16 +52,29 @@ export type IngestParts = {
   readonly self: PeerId
 }
 
+/** What else is kept of records; both within the transaction that stores them. */
+export type Notes = {
+  /** A record that counts. */
+  stored(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
+  /** A message that has just become readable, whether it counts or not. */
+  opened(message: OpenedMessage): void
+}
+
 /** A message that has just become readable. */
 export type OpenedMessage = {
   readonly hash: RecordHash
   readonly author: CertificateHash
   readonly log: LogId
-  /** Milliseconds since the epoch, by the author's hybrid clock. */
+  readonly seq: number
+  /** Milliseconds since the epoch, by the author's hybrid clock, and its counter. */
   readonly ms: number
+  readonly count: number
+  /** It is readable, and counts for nobody. */
+  readonly hidden: boolean
   readonly plaintext: Uint8Array
 }
 
+type Readable = Omit<OpenedMessage, 'hidden'>
 type Item = { readonly record: ParsedRecord; readonly outcome: PromiseWithResolvers<'stored' | Refusal> }
 /** A sender-key record's body, and whose it is. */
 type Boxes = {
@@ -76,10 +86,9 @@ type Boxes = {
 type Stored = { readonly record: ParsedRecord; readonly author: VerifiedDevice; readonly log: LogId }
 
 export const createIngest = (parts: IngestParts): Ingest => {
-  const { database, records, log, directory, group } = parts
+  const { database, records, log, directory, group, rooms } = parts
   const verify = createRecordVerifier()
-  const waiting = new Map<string, ParsedRecord>()
-  let waitingBytes = 0
+  const waiting = createWaiting()
   const told = new Set<string>()
   let queue: Item[] = []
   let running: Promise<void> | null = null
@@ -96,7 +105,8 @@ export const createIngest = (parts: IngestParts): Ingest => {
   /** A slice is short, so that typing, gossip and other streams are not held up by a large catch-up. */
   const takeSlice = async (): Promise<void> => {
     const stored: Stored[] = []
-    const opened: OpenedMessage[] = []
+    const opened: Readable[] = []
+    let messages: readonly OpenedMessage[] = []
     const taken: { readonly item: Item; readonly outcome: 'stored' | Refusal }[] = []
     try {
       database.transaction(() => {
@@ -105,24 +115,32 @@ export const createIngest = (parts: IngestParts): Ingest => {
           const item = queue[taken.length]
           if (item !== undefined) taken.push({ item, outcome: accept(item.record, stored, opened) })
         }
+        rooms.conclude()
+        for (const one of stored) {
+          if (!rooms.isHidden(one.log, one.record.header.seq)) parts.notes.stored(one.log, one.record, one.author)
+        }
+        messages = opened.map((one) => ({ ...one, hidden: rooms.isHidden(one.log, one.seq) }))
+        for (const message of messages) parts.notes.opened(message)
         group.flush()
       })
     } catch (error) {
       for (const { log: id } of stored) log.reload(id.room)
       group.forget()
+      rooms.forget()
       for (const item of queue) item.outcome.resolve(refusalOf(error))
       queue = []
       parts.onFoul(refusalOf(error), null)
       return
     }
     queue = queue.slice(taken.length)
+    rooms.settle()
     for (const { item, outcome } of taken) item.outcome.resolve(outcome)
-    for (const message of opened) parts.onOpened(message)
+    for (const message of messages) if (!message.hidden) parts.onOpened(message)
     for (const one of stored) {
       if (one.record.header.kind !== 'sender-key') continue
       // What can't be stored now is asked of the key service later.
       const { record, author, log: id } = one
-      const boxes = { hash: record.hash, sealed: record.wire.body, author, log: id }
+      const boxes = { hash: record.hash, sealed: bodyOf(record), author, log: id }
       await acceptKey(boxes).catch((error: unknown) => parts.onFoul(refusalOf(error), null))
     }
   }
@@ -137,7 +155,9 @@ export const createIngest = (parts: IngestParts): Ingest => {
   }
 
   /** Verifies one record and stores it with all that waited for it. */
-  const accept = (record: ParsedRecord, stored: Stored[], opened: OpenedMessage[]): 'stored' | Refusal => {
+  const accept = (record: ParsedRecord, stored: Stored[], opened: Readable[]): 'stored' | Refusal => {
+    const homeless = rooms.admits(record)
+    if (homeless !== null) return homeless
     const author = authorOf(record)
     if (isRefusal(author)) {
       if (author.code === 'certificate-unknown') parts.onLack(record.room, author)
@@ -151,21 +171,33 @@ export const createIngest = (parts: IngestParts): Ingest => {
     if (isRefusal(placed) && placed.code === 'record-replayed') return placed
     const unproved = verify(record, author)
     if (unproved !== null) return foul(unproved, record.hash, null)
-    const barred = parts.mayWrite(record, author) ?? inTime(record, author)
+    const barred = inTime(record, author)
     if (barred !== null) return foul(barred, record.hash, author)
     if (isRefusal(placed)) {
       if (placed.code === 'record-gap') {
-        wait(nameOf(id, record.header.seq), record)
+        waiting.add(nameOf(id, record.header.seq), record)
         parts.onLack(record.room, placed)
         return placed
       }
-      if (placed.code === 'record-equivocation') records.keepFork(id, record, encodeRecord(record.wire))
+      if (placed.code === 'record-equivocation') {
+        records.keepFork(id, record, encodeRecord(record.wire))
+        log.forked(id, record.header.seq)
+      }
       return foul(placed, record.hash, author)
     }
+    const verdict = rooms.judge(record, author, id)
+    if (isRefusal(verdict)) return foul(verdict, record.hash, author)
+    if (verdict.kind === 'lacks') {
+      waiting.add(verdict.cited, record)
+      const lack = refuse('record-gap', `it cites ${verdict.cited}`)
+      parts.onLack(record.room, lack)
+      return lack
+    }
     store(record, author, id, stored, opened)
-    const next = waitingFor(nameOf(id, record.header.seq + 1))
-    // It takes its place in the line, so that a thousand that waited do not hold up everything else.
-    if (next !== null) queue.push({ record: next, outcome: Promise.withResolvers() })
+    // They take their place in the line, so that a thousand that waited do not hold up everything else.
+    for (const next of [...waiting.take(nameOf(id, record.header.seq + 1)), ...waiting.take(record.hash)]) {
+      queue.push({ record: next, outcome: Promise.withResolvers() })
+    }
     return 'stored'
   }
 
@@ -175,20 +207,6 @@ export const createIngest = (parts: IngestParts): Ingest => {
     return header.time[0] > parts.clock.now() + RECORD_AHEAD_MAX_MS
       ? refuse('record-from-future', new Date(Math.min(header.time[0], DATE_MAX_MS)).toISOString())
       : null
-  }
-
-  const wait = (name: string, record: ParsedRecord): void => {
-    if (waiting.has(name) || waiting.size >= GAP_RECORDS_MAX) return
-    if (waitingBytes + sizeOf(record) > GAP_BYTES_MAX) return
-    waitingBytes += sizeOf(record)
-    waiting.set(name, record)
-  }
-  const waitingFor = (name: string): ParsedRecord | null => {
-    const record = waiting.get(name)
-    if (record === undefined) return null
-    waiting.delete(name)
-    waitingBytes -= sizeOf(record)
-    return record
   }
 
   const authorOf = (record: ParsedRecord): VerifiedDevice | Refusal => {
@@ -202,18 +220,22 @@ export const createIngest = (parts: IngestParts): Ingest => {
     author: VerifiedDevice,
     id: LogId,
     stored: Stored[],
-    opened: OpenedMessage[],
+    opened: Readable[],
   ): void => {
     const { key } = record.header
-    const message = key === undefined ? null : group.open(id, key, record.wire.body)
+    const { body } = record.wire
+    const message = key === undefined || body === null ? null : group.open(id, key, body)
     const readable = message !== null && !isRefusal(message) ? message : null
     records.append(id, record, readable?.messageKey ?? null)
     log.advance(id, { seq: record.header.seq, hash: record.hash })
+    rooms.learn(id, record, author)
     if (record.header.kind === 'device') directory.learn(record, author)
     stored.push({ record, author, log: id })
     if (readable !== null) {
       const { hash, header } = record
-      opened.push({ hash, author: author.hash, log: id, ms: header.time[0], plaintext: readable.plaintext })
+      const [ms, count] = header.time
+      const { plaintext } = readable
+      opened.push({ hash, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
     }
     if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
   }
@@ -229,14 +251,18 @@ export const createIngest = (parts: IngestParts): Ingest => {
       for (const locked of records.lockedOf(id)) {
         const header = headerCodec.decode(locked.header)
         if (isRefusal(header) || header.key === undefined || header.key.epoch !== body.epoch) continue
+        if (locked.body === null) continue
         const message = group.open(id, header.key, locked.body)
         if (isRefusal(message)) {
           if (message.code !== 'key-missing') foul(message, locked.hash, author)
           continue
         }
         records.setKey(locked.hash, message.messageKey)
-        opened.push({ hash: locked.hash, author: author.hash, log: id, ms: locked.ms, plaintext: message.plaintext })
+        const { hash, ms, count, hidden } = locked
+        const { plaintext } = message
+        opened.push({ hash, author: author.hash, log: id, seq: header.seq, ms, count, hidden, plaintext })
       }
+      for (const message of opened) parts.notes.opened(message)
       group.flush()
     })
     for (const message of opened) parts.onOpened(message)
@@ -254,7 +280,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
       for (const { hash, author: certificate, header: bytes, body: sealed } of records.ofKind(room, 'sender-key')) {
         const author = directory.resolve(certificate)
         const header = headerCodec.decode(bytes)
-        if (author === null || isRefusal(header) || author.peerId === parts.self) continue
+        if (author === null || isRefusal(header) || author.peerId === parts.self || sealed === null) continue
         const id = { room, device: author.peerId, incarnation: toIncarnation(header.inc) }
         await acceptKey({ hash, sealed, author, log: id })
       }
@@ -271,5 +297,4 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const nameOf = (log: { room: RoomId; device: PeerId; incarnation: Incarnation }, seq: number): string =>
   `${log.room}/${log.device}/${log.incarnation}/${seq}`
 
-const sizeOf = ({ wire }: ParsedRecord): number => wire.header.byteLength + wire.body.byteLength
 const DATE_MAX_MS = 8.64e15 // ECMA-262 §21.4.1.1

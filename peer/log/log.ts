@@ -6,50 +6,125 @@ import {
   type PeerId,
   type RecordHash,
   type RoomId,
-  toIncarnation,
+  sha256,
+  toRecordHash,
 } from '../../shared/ids.ts'
-import type { Head } from '../../shared/wire/sync.ts'
+import type { Head, LogPoint } from '../../shared/wire/sync.ts'
 import type { LogHead, LogId, RecordStore } from '../store/records.ts'
+import { logOf } from '../store/serving.ts'
 import type { ParsedRecord } from './record.ts'
+import { digestPart } from './sync.ts'
 
 /** The heads of all logs, in memory: a record is placed without asking the database. */
 export type Log = {
   head(log: LogId): LogHead | null
   /** The record is stored: it is the head now. */
   advance(log: LogId, head: LogHead): void
+  /** Its author signed two records with this number, and both are kept. */
+  forked(log: LogId, seq: number): void
+  /** The lowest number with two records, if there is one. */
+  fork(log: LogId): number | null
   heads(room: RoomId): Head[]
+  /** `digestOf` the heads: equal digests, equal rooms. Made anew only when the room has changed. */
+  digest(room: RoomId): Uint8Array
   /** Reads the heads of a room from the store again: at the start, and after a transaction that failed. */
   reload(room: RoomId): void
+  /** Called at each `advance`, with the log's id; what it leads to may be rolled back. @returns a function that ends it */
+  onAdvance(listener: (log: LogId) => void): () => void
 }
 
-export const createLog = (records: RecordStore): Log => {
-  const rooms = new Map<RoomId, Map<string, LogHead & { readonly log: LogId }>>()
-  const of = (room: RoomId) => rooms.get(room) ?? load(room)
-  const load = (room: RoomId) => {
-    const heads = new Map<string, LogHead & { readonly log: LogId }>()
+/** A log of which two records with one number are kept; the lowest such number. */
+export type Fork = LogPoint
+
+type Entry = LogHead & {
+  readonly log: LogId
+  readonly fork: LogHead | null
+  readonly told: Head
+  readonly part: Uint8Array
+}
+/** `order`: the names of the logs, sorted; null when one has come. */
+type Room = { readonly logs: Map<string, Entry>; order: readonly string[] | null; digest: Uint8Array | null }
+
+/** @param forks of a room, as the store has them */
+export const createLog = (
+  records: Pick<RecordStore, 'heads' | 'hashAt'>,
+  forks: (room: RoomId) => readonly Fork[],
+): Log => {
+  const rooms = new Map<RoomId, Room>()
+  const listeners = new Set<(log: LogId) => void>()
+  const of = (room: RoomId): Room => rooms.get(room) ?? load(room)
+  const load = (room: RoomId): Room => {
+    const lowest = new Map(forks(room).map((fork) => [nameOf(logOf(room, fork)), fork.seq]))
+    const forkOf = (log: LogId): LogHead | null => forkAt(log, lowest.get(nameOf(log)) ?? null)
+    const logs = new Map<string, Entry>()
     for (const head of records.heads(room)) {
-      const log = { room, device: head.device as PeerId, incarnation: toIncarnation(head.inc) }
-      heads.set(nameOf(log), { log, seq: head.seq, hash: head.hash })
+      const log = logOf(room, head)
+      logs.set(nameOf(log), entryOf(log, head, forkOf(log)))
     }
-    rooms.set(room, heads)
-    return heads
+    const loaded: Room = { logs, order: null, digest: null }
+    rooms.set(room, loaded)
+    return loaded
   }
+  /** Two records have the number `seq`; the hash is that of the one before them. */
+  const forkAt = (log: LogId, seq: number | null): LogHead | null =>
+    seq === null ? null : { seq, hash: seq === 0 ? NONE : (records.hashAt(log, seq - 1) ?? NONE) }
+  const set = (entry: Entry): void => {
+    const room = of(entry.log.room)
+    const name = nameOf(entry.log)
+    if (!room.logs.has(name)) room.order = null
+    room.logs.set(name, entry)
+    room.digest = null
+  }
+  const get = (log: LogId): Entry | null => of(log.room).logs.get(nameOf(log)) ?? null
+
   return {
-    head: (log) => of(log.room).get(nameOf(log)) ?? null,
+    head: get,
     advance: (log, head) => {
-      of(log.room).set(nameOf(log), { log, ...head })
+      set(entryOf(log, head, get(log)?.fork ?? null))
+      for (const listener of listeners) listener(log)
     },
-    heads: (room) =>
-      [...of(room).values()].map(({ log, seq }) => ({ device: log.device, inc: fromHex(log.incarnation), seq })),
+    forked: (log, seq) => {
+      const entry = get(log)
+      if (entry !== null && seq < (entry.fork?.seq ?? Number.POSITIVE_INFINITY)) {
+        set(entryOf(log, entry, forkAt(log, seq)))
+      }
+    },
+    fork: (log) => get(log)?.fork?.seq ?? null,
+    heads: (room) => [...of(room).logs.values()].map(({ told }) => told),
+    digest: (room) => {
+      const known = of(room)
+      if (known.digest !== null) return known.digest
+      known.order ??= [...known.logs.keys()].sort()
+      known.digest = sha256(...known.order.flatMap((name) => known.logs.get(name)?.part ?? []))
+      return known.digest
+    },
     reload: (room) => {
       load(room)
     },
+    onAdvance: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
   }
 }
 
-const nameOf = (log: { device: PeerId; incarnation: Incarnation }): string => `${log.device}/${log.incarnation}`
+/** What is told of a log is made once, not for each who asks. */
+const entryOf = (log: LogId, { seq, hash }: LogHead, fork: LogHead | null): Entry => {
+  const told: Head = {
+    device: log.device,
+    inc: fromHex(log.incarnation),
+    seq: fork?.seq ?? seq,
+    hash: fromHex(fork?.hash ?? hash),
+    ...(fork === null ? {} : { fork: 1 }),
+  }
+  return { log, seq, hash, fork, told, part: digestPart(told) }
+}
+
+// Sorted by these names, logs are in the order of their parts of the digest.
+const nameOf = (log: { device: PeerId; incarnation: Incarnation }): string => `${log.device}\0${log.incarnation}`
 
 const NO_PREVIOUS = new Uint8Array(32)
+const NONE = toRecordHash(NO_PREVIOUS)
 
 /** The bytes that a record after this head has as `prev`. */
 export const previousOf = (head: LogHead | null): Uint8Array => (head === null ? NO_PREVIOUS : fromHex(head.hash))

@@ -66,7 +66,8 @@ export const parseUnsigned = (
   const header = headerCodec.decode(wire.header)
   if (isRefusal(header)) return refuse('record-malformed', header.detail)
   if ((header.kind === 'message') !== (header.key !== undefined)) return refuse('record-malformed', 'key of a message')
-  if (!equals(sha256(wire.body), header.body)) return refuse('record-wrong-body')
+  if (wire.body === null && header.kind !== 'message') return refuse('record-malformed', 'only messages are erased')
+  if (wire.body !== null && !equals(sha256(wire.body), header.body)) return refuse('record-wrong-body')
   return {
     hash: recordHashOf(wire.header),
     room: toRoomId(header.room),
@@ -76,6 +77,10 @@ export const parseUnsigned = (
     wire,
   }
 }
+
+/** The body; nothing of a message that is erased. */
+export const bodyOf = ({ wire }: { readonly wire: Pick<WireRecord, 'body'> }): Uint8Array => wire.body ?? NOTHING
+const NOTHING = new Uint8Array()
 
 export const encodeRecord = (wire: WireRecord): Uint8Array => recordCodec.encode(wire)
 

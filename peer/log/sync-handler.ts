@@ -1,5 +1,6 @@
-import { isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
+import { fault, isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
 import {
+  foundedRoomIdOf,
   fromHex,
   type Incarnation,
   type NetworkId,
@@ -8,148 +9,181 @@ import {
   toIncarnation,
   toRoomId,
 } from '../../shared/ids.ts'
-import { BATCH_MAX_RECORDS, FRAME_MAX_BYTES, SYNC_BATCH_BYTES } from '../../shared/limits.ts'
-import { openChannel } from '../../shared/network/channel.ts'
-import type { Node, Stream } from '../../shared/network/node.ts'
-import { type Head, syncProtocol, syncReplyCodec, syncRequestCodec } from '../../shared/wire/sync.ts'
+import { FRAME_MAX_BYTES, HEADS_MAX, SYNC_SLICE_MS } from '../../shared/limits.ts'
+import { type Channel, openChannel } from '../../shared/network/channel.ts'
+import type { Node } from '../../shared/network/node.ts'
+import {
+  type Head,
+  type RoomDigest,
+  type SyncReply,
+  type SyncRequest,
+  syncProtocol,
+  syncReplyCodec,
+  syncRequestCodec,
+} from '../../shared/wire/sync.ts'
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
-import type { RecordStore } from '../store/records.ts'
+import { logOf } from '../store/serving.ts'
 import type { Ingest } from './ingest.ts'
-import type { Log } from './log.ts'
-import { encodeRecord, parseRecord } from './record.ts'
-import { beyond, lacks } from './sync.ts'
+import { isLie } from './lies.ts'
+import { type ParsedRecord, parseRecord } from './record.ts'
+import { lacks, openDigestOf } from './sync.ts'
+import { inFrames, type SyncServerParts, serveSync } from './sync-server.ts'
+import { createTurns, sliceOf, type Turn } from './turns.ts'
 
-export type SyncParts = {
+export type SyncParts = SyncServerParts & {
   readonly node: Node
   readonly network: NetworkId
   readonly sessions: Sessions
-  readonly log: Log
-  readonly records: RecordStore
-  readonly ingest: Ingest
-  readonly mayRead: (room: RoomId, session: Session) => Refusal | null
-  /** A peer sent something that is not in the protocol, no record of the room, or what we said that we have. */
-  readonly onFoul: (refusal: Refusal, peer: PeerId) => void
-  /** What a peer that asked says it holds: acknowledgement, and a hint that it has more than we do. */
-  readonly onHeads: (peer: PeerId, room: RoomId, heads: readonly Head[], theyHaveMore: boolean) => void
+  readonly ingest: Pick<Ingest, 'take'>
+  /**
+   * A peer told of open rooms: well-formed records that found the rooms whose ids they have. Their signatures are not
+   * checked yet. Resolves once they are looked at.
+   */
+  readonly onOpenRooms: (founding: readonly ParsedRecord[], peer: PeerId) => Promise<void>
+  /** A peer served a record that no honest member has; `ingest` tells the user of it. */
+  readonly onLie: (peer: PeerId) => void
 }
 
 /** How a pull ended: how many records were stored, and whether the peer says it has more. */
 export type Pulled = { readonly stored: number; readonly lacking: boolean }
+/** A room that a peer says it shares with us. */
+export type SharedRoom = {
+  readonly room: RoomId
+  /** Whether we are in it, as far as the peer knows; else it is open to us. */
+  readonly isMember: boolean
+  /** Whether both hold the same of it, as it was there when we asked. */
+  readonly agrees: () => boolean
+}
 
 export type Sync = {
   /**
    * Fetches from a peer what we lack in a room.
+   * @param progress told how many more records are stored
    * @throws LanyardError with why it ended early; what had arrived is kept
    */
-  pull(peer: PeerId, room: RoomId): Promise<Pulled>
+  pull(peer: PeerId, room: RoomId, progress?: (records: number) => void): Promise<Pulled>
+  /**
+   * Asks a peer which rooms we share, in its order. One round trip; where both agree on a room, nothing more is needed.
+   * @throws LanyardError when it could not be asked
+   */
+  rooms(peer: PeerId): Promise<readonly SharedRoom[]>
+}
+
+type Asker = Channel<SyncReply, SyncRequest>
+
+/** Answers members' questions about rooms, and asks our own. */
+export const startSync = async (parts: SyncParts): Promise<Sync> => {
+  const protocol = syncProtocol(parts.network)
+  const turns = createTurns()
+  await parts.node.handle(
+    protocol,
+    membersOnly(parts.sessions, (stream, session) =>
+      serveSync(parts, stream, session, () => turns(session.device.peerId)),
+    ),
+  )
+  /** What each session last said its list of open rooms is. */
+  const lists = new WeakMap<Session, Uint8Array>()
+
+  const ask = async <T>(peer: PeerId, conversation: (channel: Asker) => Promise<T>): Promise<T> => {
+    const stream = await openMemberStream(parts.node, parts.sessions, peer, protocol)
+    const channel = openChannel(stream, { incoming: syncReplyCodec, outgoing: syncRequestCodec }, LIMITS)
+    try {
+      const result = await conversation(channel)
+      await channel.close()
+      return result
+    } catch (error) {
+      channel.abort('sync failed')
+      throw error
+    }
+  }
+  return {
+    pull: (peer, room, progress) =>
+      ask(peer, (channel) => pull(parts, channel, peer, room, () => turns(peer), progress)),
+    rooms: (peer) =>
+      ask(peer, async (channel) => {
+        const session = parts.sessions.of(peer)
+        const own = openDigestOf(parts.openRooms().map(({ room }) => room))
+        await channel.send({ kind: 'rooms', open: (session && lists.get(session)) ?? own })
+        const reply = await receive(parts, channel, peer)
+        if (reply.kind !== 'rooms') throw fault('wrong-order')
+        if (session !== undefined) lists.set(session, reply.openDigest)
+        const founding = foundingOf(parts, reply.open, peer)
+        if (founding.length > 0) await parts.onOpenRooms(founding, peer)
+        return reply.rooms.map((shared) => sharedRoom(parts, shared))
+      }),
+  }
 }
 
 const LIMITS = { maxFrameBytes: FRAME_MAX_BYTES }
 
-export const startSync = async (parts: SyncParts): Promise<Sync> => {
-  const protocol = syncProtocol(parts.network)
-  await parts.node.handle(
-    protocol,
-    membersOnly(parts.sessions, (stream, session) => serve(parts, stream, session)),
-  )
-  return { pull: (peer, room) => pull(parts, protocol, peer, room) }
+/** @throws LanyardError when there is no reply, or it refuses */
+const receive = async (
+  parts: SyncParts,
+  channel: Asker,
+  peer: PeerId,
+): Promise<Exclude<SyncReply, { kind: 'refused' }>> => {
+  const reply = await channel.receive()
+  if (isRefusal(reply)) {
+    if (isFoul(reply)) parts.onFoul(reply, peer)
+    throw new LanyardError(reply)
+  }
+  if (reply.kind === 'refused') throw new LanyardError(refusedThere(reply.code))
+  return reply
 }
 
-const serve = async (parts: SyncParts, stream: Stream, session: Session): Promise<void> => {
-  const channel = openChannel(stream, { incoming: syncRequestCodec, outgoing: syncReplyCodec }, LIMITS)
-  const request = await channel.receive()
-  if (isRefusal(request)) {
-    if (isFoul(request)) parts.onFoul(request, session.device.peerId)
-    await channel.send({ kind: 'refused', code: request.code })
-    await channel.close()
-    return
-  }
-  const room = toRoomId(request.room)
-  const refused = parts.mayRead(room, session)
-  if (refused !== null) {
-    await channel.send({ kind: 'refused', code: refused.code })
-    await channel.close()
-    return
-  }
+const sharedRoom = ({ log }: SyncParts, { room, digest, open }: RoomDigest): SharedRoom => {
+  const id = toRoomId(room)
+  return { room: id, isMember: open !== 1, agrees: () => Buffer.compare(log.digest(id), digest) === 0 }
+}
+
+const foundingOf = (parts: SyncParts, open: readonly Uint8Array[], peer: PeerId): ParsedRecord[] =>
+  open.flatMap((bytes) => {
+    const record = parseRecord(bytes)
+    const refusal = isRefusal(record) ? record : founds(parts.network, record) ? null : refuse('record-wrong-room')
+    if (refusal === null) return isRefusal(record) ? [] : [record]
+    parts.onFoul(refusal, peer)
+    return []
+  })
+
+const founds = (network: NetworkId, { room, header, wire }: ParsedRecord): boolean =>
+  header.kind === 'room' && header.seq === 0 && wire.body !== null && foundedRoomIdOf(network, wire.body) === room
+
+const pull = async (
+  parts: SyncParts,
+  channel: Asker,
+  peer: PeerId,
+  room: RoomId,
+  turn: Turn,
+  progress: (records: number) => void = () => undefined,
+): Promise<Pulled> => {
   const mine = parts.log.heads(room)
-  for (const { device, inc, seq } of beyond(mine, request.heads)) {
-    const log = { room, device: device as PeerId, incarnation: toIncarnation(inc) }
-    for await (const records of batches(parts.records, log, seq)) await channel.send({ kind: 'records', records })
+  for (const { part, left } of inFrames(mine)) {
+    await channel.send({ kind: 'heads', room: fromHex(room), heads: part, left })
   }
-  await channel.send({ kind: 'done', heads: mine })
-  await channel.close()
-  parts.onHeads(session.device.peerId, room, request.heads, lacks(mine, request.heads))
-}
-
-/** Frames of one log's records: the next is read when the last is on its way, so a slow reader costs no memory. */
-async function* batches(
-  store: RecordStore,
-  log: Parameters<RecordStore['after']>[0],
-  from: number,
-): AsyncGenerator<Uint8Array[]> {
-  let seq = from
+  const replays = createReplays(parts, room, mine)
+  const theirs: Head[] = []
+  let stored = 0
   for (;;) {
-    const records = store.after(log, seq, BATCH_MAX_RECORDS)
-    if (records.length === 0) return
-    seq += records.length
-    let frame: Uint8Array[] = []
-    let size = 0
-    for (const record of records) {
-      const bytes = encodeRecord(record)
-      if (size + bytes.byteLength > SYNC_BATCH_BYTES) {
-        yield frame
-        frame = []
-        size = 0
+    const reply = await receive(parts, channel, peer)
+    switch (reply.kind) {
+      case 'rooms':
+        throw fault('wrong-order')
+      case 'records': {
+        const more = await takeAll(parts, reply.records, peer, room, replays, turn)
+        stored += more
+        progress(more)
+        break
       }
-      frame.push(bytes)
-      size += bytes.byteLength
+      case 'done':
+        theirs.push(...reply.heads)
+        if (theirs.length > HEADS_MAX) throw fault('frame-malformed', 'too many heads')
+        if (reply.left > 0) break
+        for (const replay of replays.ofHonest()) parts.onFoul(replay, peer)
+        parts.onHeads(peer, room, theirs, false)
+        return { stored, lacking: lacks(parts.log.heads(room), theirs) }
     }
-    yield frame
-    await new Promise((resolve) => setImmediate(resolve))
   }
-}
-
-const pull = async (parts: SyncParts, protocol: string, peer: PeerId, room: RoomId): Promise<Pulled> => {
-  const stream = await openMemberStream(parts.node, parts.sessions, peer, protocol)
-  const channel = openChannel(stream, { incoming: syncReplyCodec, outgoing: syncRequestCodec }, LIMITS)
-  try {
-    const heads = parts.log.heads(room)
-    const told = toldOf(heads)
-    await channel.send({ kind: 'heads', room: fromHex(room), heads })
-    let stored = 0
-    for (;;) {
-      const reply = await channel.receive()
-      if (isRefusal(reply)) {
-        if (isFoul(reply)) parts.onFoul(reply, peer)
-        throw new LanyardError(reply)
-      }
-      switch (reply.kind) {
-        case 'refused':
-          throw new LanyardError(refusedThere(reply.code))
-        case 'done':
-          await channel.close()
-          parts.onHeads(peer, room, reply.heads, false)
-          return { stored, lacking: lacks(parts.log.heads(room), reply.heads) }
-        case 'records':
-          stored += await takeAll(parts, reply.records, peer, room, told)
-      }
-    }
-  } catch (error) {
-    channel.abort('sync failed')
-    throw error
-  }
-}
-
-/**
- * How far we said to be, by incarnation. Who copies another's incarnation makes it mean nothing: it is left out, or an honest
- * server would seem to send again what we have.
- */
-const toldOf = (heads: readonly Head[]): ReadonlyMap<Incarnation, number> => {
-  const byIncarnation = Map.groupBy(heads, ({ inc }) => toIncarnation(inc))
-  return new Map(
-    [...byIncarnation].flatMap(([inc, [head, ...more]]) => (head && more.length === 0 ? [[inc, head.seq]] : [])),
-  )
 }
 
 /** All of a frame is stored before the next is read: that is the back-pressure. */
@@ -158,23 +192,64 @@ const takeAll = async (
   frame: readonly Uint8Array[],
   peer: PeerId,
   room: RoomId,
-  told: ReadonlyMap<Incarnation, number>,
+  replays: Replays,
+  turn: Turn,
 ): Promise<number> => {
-  const outcomes = await Promise.all(
-    frame.map(async (bytes) => {
-      const record = parseRecord(bytes)
-      if (isRefusal(record) || record.room !== room) {
-        parts.onFoul(isRefusal(record) ? record : refuse('record-wrong-room'), peer)
-        return 'refused'
-      }
-      const outcome = await parts.ingest.take(record)
-      // Gossip may have been faster; but what we had before we asked, an honest member does not send.
-      const known = told.get(record.incarnation) ?? -1
-      if (isRefusal(outcome) && outcome.code === 'record-replayed' && record.header.seq <= known) {
-        parts.onFoul(outcome, peer)
-      }
-      return outcome
-    }),
-  )
-  return outcomes.filter((outcome) => outcome === 'stored').length
+  const slice = sliceOf(SYNC_SLICE_MS)
+  const outcomes: Promise<boolean>[] = []
+  for (const bytes of frame) {
+    outcomes.push(takeOne(parts, bytes, peer, room, replays))
+    if (slice.isOver()) {
+      await turn()
+      slice.begin()
+    }
+  }
+  return (await Promise.all(outcomes)).filter(Boolean).length
+}
+
+const takeOne = async (
+  parts: SyncParts,
+  bytes: Uint8Array,
+  peer: PeerId,
+  room: RoomId,
+  replays: Replays,
+): Promise<boolean> => {
+  const record = parseRecord(bytes)
+  if (isRefusal(record) || record.room !== room) {
+    parts.onFoul(isRefusal(record) ? record : refuse('record-wrong-room'), peer)
+    return false
+  }
+  const outcome = await parts.ingest.take(record)
+  if (outcome === 'stored') return true
+  if (outcome.code === 'record-replayed') replays.note(record, outcome)
+  if (isLie(outcome)) parts.onLie(peer)
+  return false
+}
+
+/** Records that were sent though we had said that we have them. */
+type Replays = {
+  note(record: ParsedRecord, refusal: Refusal): void
+  /** Those of authors who signed no two records with one number: of the others, what is here may be sent to compare. */
+  ofHonest(): Refusal[]
+}
+
+/**
+ * Gossip may have been faster than a pull; but what we had before we asked, an honest member does not send. Who copies
+ * another's incarnation makes it mean nothing: it is left out, or an honest server would seem to send again what we have.
+ */
+const createReplays = ({ log }: SyncParts, room: RoomId, told: readonly Head[]): Replays => {
+  const byIncarnation = Map.groupBy(told, ({ inc }) => toIncarnation(inc))
+  const noted = new Map<Incarnation, Refusal>()
+  return {
+    note: (record, refusal) => {
+      const [head, ...more] = byIncarnation.get(record.incarnation) ?? []
+      if (head !== undefined && more.length === 0 && record.header.seq <= head.seq)
+        noted.set(record.incarnation, refusal)
+    },
+    ofHonest: () =>
+      [...noted].flatMap(([incarnation, refusal]) => {
+        const [head] = byIncarnation.get(incarnation) ?? []
+        return head !== undefined && log.fork(logOf(room, head)) === null ? [refusal] : []
+      }),
+  }
 }

@@ -3,9 +3,11 @@ import type { TrustAnchor, VerifiedDevice } from '../../shared/certificate/verif
 import { verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
+import type { PeerId } from '../../shared/ids.ts'
 import { HELLO_MAX_BYTES, HELLO_TIMEOUT_MS } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
 import type { Connection, Node, Stream } from '../../shared/network/node.ts'
+import { peerIdOf } from '../../shared/network/peer-id.ts'
 import { type Hello, helloCodec, helloProtocol } from '../../shared/wire/hello.ts'
 import { type HelloContext, type HelloEvent, hello, startHello } from './hello.ts'
 
@@ -19,8 +21,8 @@ export type HelloParts = {
   /** The CA node, which we dial for lists and renewal. */
   readonly isCa: (connection: Connection) => boolean
   readonly revoked: (serial: string) => boolean
-  /** Why nobody is let in at this moment, however good the certificate. */
-  readonly barred: () => Refusal | null
+  /** Why a peer is not let in at this moment, however good its certificate. */
+  readonly barred: (peer: PeerId) => Refusal | null
   /** Our own side of the hello, as it stands at this moment. */
   readonly mine: () => Hello
   readonly admit: (device: VerifiedDevice, connection: Connection, theirs: Hello) => void
@@ -118,7 +120,7 @@ const converse = async (
       if (unfollowed !== null) return unfollowed
       const { anchor, clock, revoked } = parts
       const device = verifyDevice(certificate, { anchor: anchor(), now: clock.now(), remoteSpki, revoked })
-      return isRefusal(device) ? device : (parts.barred() ?? device)
+      return isRefusal(device) ? device : (parts.barred(peerIdOf(connection.remotePeer)) ?? device)
     },
   }
   const deadline = performance.now() + timeoutMs

@@ -1,9 +1,10 @@
-import { fault } from '../../shared/errors.ts'
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import { fault, LanyardError, type Refusal } from '../../shared/errors.ts'
+import type { PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
 import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
-import type { Group, Recipient } from '../group/group.ts'
-import type { Author } from '../log/author.ts'
+import type { Audience, Group } from '../group/group.ts'
+import type { Author, Unsigned } from '../log/author.ts'
+import type { OpenedMessage } from '../log/ingest.ts'
 
 export type Compose = {
   /**
@@ -18,13 +19,21 @@ export type Compose = {
 export type ComposeParts = {
   readonly group: Group
   readonly author: Author
-  /** Who is to read what is sent now. */
-  readonly recipients: (room: RoomId) => readonly Recipient[]
+  /** Who is to read what is sent now, and whether a newcomer among them may read what was sent before. */
+  readonly recipients: (room: RoomId) => Audience
+  /** Whether we may write in the room at all; the refusal says why not. */
+  readonly mayWrite: (room: RoomId) => Refusal | null
+  readonly self: PeerId
+  /** What we say we can read too: within the transaction that stores it … */
+  readonly note: (message: OpenedMessage) => void
+  /** … and when it is stored. */
+  readonly onSaid: (message: OpenedMessage) => void
 }
 
-export const createCompose = ({ group, author, recipients }: ComposeParts): Compose => {
+export const createCompose = (parts: ComposeParts): Compose => {
+  const { group, author, recipients, mayWrite } = parts
   /** The list that the present key was last prepared for: the same list needs no second look. */
-  const prepared = new Map<RoomId, readonly Recipient[]>()
+  const prepared = new Map<RoomId, Audience>()
   let line: Promise<unknown> = Promise.resolve()
 
   /** One at a time: a key is prepared, published, and only then used. */
@@ -34,8 +43,8 @@ export const createCompose = ({ group, author, recipients }: ComposeParts): Comp
     return result
   }
   const publishKey = async (room: RoomId, options: { rekey: boolean }): Promise<void> => {
-    const list = recipients(room)
-    const preparation = await group.prepare(room, list, options)
+    const audience = recipients(room)
+    const preparation = await group.prepare(room, audience, options)
     if (preparation !== null) {
       const [first, ...rest] = preparation.bodies
       const append = (body: typeof first, together?: () => void) =>
@@ -49,18 +58,24 @@ export const createCompose = ({ group, author, recipients }: ComposeParts): Comp
             })
       await Promise.all([append(first, () => group.use(preparation)), ...rest.map((body) => append(body))])
     }
-    prepared.set(room, list)
+    prepared.set(room, audience)
   }
 
   return {
     send: async (room, content) => {
+      const barredNow = mayWrite(room)
+      if (barredNow !== null) throw new LanyardError(barredNow)
       const plaintext = messageContentCodec.encode(content)
-      if (content.kind === 'text' && Buffer.byteLength(content.text) > MESSAGE_TEXT_MAX_BYTES) {
+      if ('text' in content && Buffer.byteLength(content.text) > MESSAGE_TEXT_MAX_BYTES) {
         throw fault('message-too-long', `${Buffer.byteLength(content.text)} bytes`)
       }
       const { stored } = await inLine(async () => {
-        if (prepared.get(room) !== recipients(room) || group.due(room)) await publishKey(room, { rekey: false })
+        // Again after each wait: what is sealed under a key must be for exactly those whom the record's `after` makes members.
+        while (prepared.get(room) !== recipients(room) || group.due(room)) await publishKey(room, { rekey: false })
+        const barred = mayWrite(room)
+        if (barred !== null) throw new LanyardError(barred)
         const sealed = group.seal(room, plaintext)
+        let said: OpenedMessage | null = null
         // Not awaited inside the line: messages that follow join the same batch.
         const stored = author.append({
           room,
@@ -68,13 +83,26 @@ export const createCompose = ({ group, author, recipients }: ComposeParts): Comp
           body: sealed.body,
           key: sealed.header,
           messageKey: sealed.messageKey,
-          together: () => group.used(sealed),
+          together: (record) => {
+            group.used(sealed)
+            said = openedOf(record, parts.self, plaintext)
+            parts.note(said)
+          },
         })
-        stored.catch(() => group.forget())
+        stored.then(
+          () => said !== null && parts.onSaid(said),
+          () => group.forget(),
+        )
         return { stored }
       })
       return await stored
     },
     rekey: (room) => inLine(() => publishKey(room, { rekey: true })),
   }
+}
+
+const openedOf = (record: Unsigned, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
+  const { hash, author, room, incarnation, header } = record
+  const [ms, count] = header.time
+  return { hash, author, log: { room, device, incarnation }, seq: header.seq, ms, count, hidden: false, plaintext }
 }

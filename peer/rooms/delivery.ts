@@ -1,25 +1,47 @@
-import { type Incarnation, type PeerId, type RoomId, toHex } from '../../shared/ids.ts'
-import type { Head } from '../../shared/wire/sync.ts'
+import type { PeerId, RoomId, UserName } from '../../shared/ids.ts'
+import { toIncarnation } from '../../shared/ids.ts'
+import type { LogPoint } from '../../shared/wire/sync.ts'
+import type { ReceiptStore } from '../store/receipts.ts'
+import type { LogId } from '../store/records.ts'
 
-/** Who is known to hold our records: `stored → at k devices`, from the heads that peers tell in sync. */
+/** How far a message of ours has come: it is stored here; so many other devices hold it; these users have read it. */
+export type DeliveryState = { readonly devices: number; readonly readBy: readonly UserName[] }
+
+/** `stored → at k devices → read by`, from what peers tell in sync and live, and from receipts. It outlives a restart. */
 export type Delivery = {
-  /** Notes a peer's heads. @returns whether it now holds more of ours than before */
-  heard(peer: PeerId, room: RoomId, heads: readonly Head[]): boolean
-  /** How many other devices hold our record with this number. */
-  count(room: RoomId, seq: number): number
+  /** Notes how far a device holds logs. @returns whether it now holds more of our user's than before */
+  heard(by: PeerId, room: RoomId, points: readonly LogPoint[]): boolean
+  /** Notes how far a user has read logs. @returns whether that is more of our user's than before */
+  read(by: UserName, room: RoomId, points: readonly LogPoint[]): boolean
+  of(log: LogId, seq: number): DeliveryState
 }
 
-export const createDelivery = (self: PeerId, incarnation: Incarnation): Delivery => {
-  const held = new Map<RoomId, Map<PeerId, number>>()
+export type DeliveryParts = {
+  readonly store: Pick<ReceiptStore, 'held' | 'read' | 'holders' | 'readers'>
+  /** Whether a device is one of our user's. */
+  readonly isOurs: (device: PeerId) => boolean
+}
+
+export const createDelivery = ({ store, isOurs }: DeliveryParts): Delivery => {
+  /** What the store has already: heads are told again and again. */
+  const known = new Map<string, number>()
+  const note = (what: 'held' | 'read', by: string, room: RoomId, points: readonly LogPoint[], keep: Keep): boolean => {
+    let news = false
+    for (const { device, inc, seq } of points) {
+      if (device === by || !isOurs(device as PeerId)) continue
+      const log: LogId = { room, device: device as PeerId, incarnation: toIncarnation(inc) }
+      const name = `${what}/${by}/${room}/${device}/${log.incarnation}`
+      if (seq <= (known.get(name) ?? -1)) continue
+      known.set(name, seq)
+      if (keep({ log, seq })) news = true
+    }
+    return news
+  }
   return {
-    heard: (peer, room, heads) => {
-      const ours = heads.find(({ device, inc }) => device === self && toHex(inc) === incarnation)
-      const peers = held.get(room) ?? new Map<PeerId, number>()
-      held.set(room, peers)
-      if (ours === undefined || ours.seq <= (peers.get(peer) ?? -1)) return false
-      peers.set(peer, ours.seq)
-      return true
-    },
-    count: (room, seq) => [...(held.get(room)?.values() ?? [])].filter((newest) => newest >= seq).length,
+    heard: (by, room, points) => note('held', by, room, points, (mark) => store.held(mark, by)),
+    read: (by, room, points) => note('read', by, room, points, (mark) => store.read(mark, by)),
+    of: (log, seq) => ({ devices: store.holders(log, seq), readBy: store.readers(log, seq) }),
   }
 }
+
+type Keep = (mark: { readonly log: LogId; readonly seq: number }) => boolean

@@ -8,10 +8,11 @@ import {
   type PeerId,
   type RoomId,
   roomIdOf,
+  type UserName,
 } from '../../shared/ids.ts'
 import { deviceBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Recipient } from '../group/group.ts'
-import type { ParsedRecord } from '../log/record.ts'
+import { bodyOf, type ParsedRecord } from '../log/record.ts'
 import type { CertificateStore, KnownDevice } from '../store/certificates.ts'
 
 /** Everybody's certificates and prekeys: present or not, they can be listed, verified, and written to. */
@@ -26,6 +27,10 @@ export type Directory = {
   /** The device behind a certificate hash, whether its certificate has expired or not. */
   resolve(hash: CertificateHash): VerifiedDevice | null
   devices(): readonly KnownDevice[]
+  /** A device under the newest certificate that is known of it. */
+  newestOf(device: PeerId): VerifiedDevice | null
+  /** Whose device this is; null for one that was never seen. */
+  userOf(device: PeerId): UserName | null
   /** Devices with a certificate that is valid now, and not revoked, and a prekey; without ourselves. */
   recipients(): readonly Recipient[]
   /** A revocation list has come: who may read is to be asked anew. */
@@ -44,6 +49,11 @@ export type DirectoryParts = {
 
 export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
   const verified = new Map<CertificateHash, VerifiedDevice>()
+  let byPeer: ReadonlyMap<PeerId, KnownDevice> | null = null
+  const known = (device: PeerId): KnownDevice | undefined => {
+    byPeer ??= new Map(certificates.devices().map((one) => [one.peer, one]))
+    return byPeer.get(device)
+  }
   let recipients: { readonly list: readonly Recipient[]; readonly until: number } | null = null
 
   const add = (device: VerifiedDevice): void => {
@@ -51,6 +61,7 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
     certificates.add(device)
     verified.set(device.hash, device)
     recipients = null
+    byPeer = null
   }
   const resolve = (hash: CertificateHash): VerifiedDevice | null => {
     const known = verified.get(hash)
@@ -65,7 +76,7 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
   return {
     room: roomIdOf(network, '~directory'), // no room name begins with ~
     authorOf: (record) => {
-      const body = deviceBodyCodec.decode(record.wire.body)
+      const body = deviceBodyCodec.decode(bodyOf(record))
       if (isRefusal(body)) return refuse('record-malformed', body.detail)
       if (certificateHashOf(body.certificate) !== record.author) return refuse('record-wrong-author')
       const known = verified.get(record.author)
@@ -73,7 +84,7 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
     },
     learn: (record, author) => {
       add(author)
-      const body = deviceBodyCodec.decode(record.wire.body)
+      const body = deviceBodyCodec.decode(bodyOf(record))
       if (isRefusal(body)) return
       const { id, suite, publicKey } = body.prekey
       certificates.setPrekey({ peer: author.peerId, id, suite, publicKey, published: record.header.time[0] })
@@ -85,6 +96,11 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
       recipients = null
     },
     devices: () => certificates.devices(),
+    newestOf: (device) => {
+      const hash = certificates.newestOf(device)
+      return hash === null ? null : resolve(hash)
+    },
+    userOf: (device) => known(device)?.user ?? null,
     recipients: () => {
       const now = clock.now()
       if (recipients !== null && now < recipients.until) return recipients.list
@@ -92,9 +108,9 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
         .devices()
         .filter(({ peer, serial, notAfter }) => peer !== self && notAfter > now && !revoked(serial))
       const prekeys = new Map(certificates.prekeys().map((prekey) => [prekey.peer, prekey]))
-      const list = devices.flatMap(({ peer }) => {
+      const list = devices.flatMap(({ peer, user }) => {
         const prekey = prekeys.get(peer)
-        return prekey === undefined ? [] : [{ peer, prekey }]
+        return prekey === undefined ? [] : [{ peer, user, prekey }]
       })
       recipients = { list, until: Math.min(...devices.map(({ notAfter }) => notAfter), now + RECIPIENTS_FRESH_MS) }
       return list

@@ -28,6 +28,7 @@ export const createCertificateStore = (database: Database) => {
     'INSERT OR IGNORE INTO certificates (hash, peer, user, serial, der, not_before, not_after) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
   const byHash = database.prepare('SELECT der FROM certificates WHERE hash = ?')
+  const newestOf = database.prepare('SELECT hash FROM certificates WHERE peer = ? ORDER BY not_after DESC LIMIT 1')
   const devices = database.prepare(
     // Of bare columns SQLite takes the row that has the maximum.
     'SELECT peer, user, serial, MAX(not_after) AS not_after FROM certificates GROUP BY peer ORDER BY user, peer',
@@ -38,6 +39,7 @@ export const createCertificateStore = (database: Database) => {
      published = excluded.published WHERE excluded.published > published`,
   )
   const prekeys = database.prepare('SELECT * FROM prekeys ORDER BY peer')
+  const ofUser = database.prepare('SELECT MIN(not_before) AS since FROM certificates WHERE user = ?')
   return {
     add: (device: VerifiedDevice): void => {
       insert.run(
@@ -55,6 +57,11 @@ export const createCertificateStore = (database: Database) => {
       const row = byHash.get(hash)
       return row === undefined ? null : blob(row.der)
     },
+    /** Of the certificate of a device that ends last. */
+    newestOf: (peer: PeerId): CertificateHash | null => {
+      const row = newestOf.get(peer)
+      return row === undefined ? null : (text(row.hash) as CertificateHash)
+    },
     devices: (): KnownDevice[] =>
       devices.all().map((row) => ({
         peer: text(row.peer) as PeerId,
@@ -62,6 +69,11 @@ export const createCertificateStore = (database: Database) => {
         serial: text(row.serial),
         notAfter: integer(row.not_after),
       })),
+    /** When the first certificate of a user begins, milliseconds since the epoch; null: no such user was ever seen. */
+    userSince: (user: string): number | null => {
+      const since = ofUser.get(user)?.since
+      return since == null ? null : integer(since)
+    },
     /** Keeps the prekey if it is newer than the one that is known. */
     setPrekey: (prekey: KnownPrekey): void => {
       setPrekey.run(prekey.peer, prekey.id, prekey.suite, prekey.publicKey, prekey.published)

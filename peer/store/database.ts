@@ -7,8 +7,6 @@ import { fault } from '../../shared/errors.ts'
 /** The one door to node:sqlite in the peer. Everything is synchronous: one writer, short transactions. */
 export type Database = {
   prepare(sql: string): StatementSync
-  /** Runs statements that take no values. */
-  exec(sql: string): void
   /**
    * Runs `work` in one transaction; nested calls join the outer one. It outlives a killed process at once, and a power cut
    * once it is `flushed`: what other members hold too need not wait for that.
@@ -19,6 +17,11 @@ export type Database = {
    * the event loop is free. @throws LanyardError `storage-failed`
    */
   flushed(): Promise<void>
+  /**
+   * Moves all from the write-ahead log into the file and empties the log: what was erased is then in neither, since
+   * SQLite writes zeros over what is deleted (`secure_delete`). @throws LanyardError `storage-failed`
+   */
+  checkpoint(): void
   close(): void
 }
 
@@ -27,6 +30,8 @@ export const blob = (value: unknown): Uint8Array => {
   if (value instanceof Uint8Array) return value
   throw fault('storage-failed', 'a column that should hold bytes does not')
 }
+/** Bytes of a column that may have none. */
+export const blobOrNull = (value: unknown): Uint8Array | null => (value === null ? null : blob(value))
 export const text = (value: unknown): string => {
   if (typeof value === 'string') return value
   throw fault('storage-failed', 'a column that should hold text does not')
@@ -50,7 +55,6 @@ export const openDatabase = (path: string): Database => {
 
   return {
     prepare: (sql) => database.prepare(sql),
-    exec: (sql) => database.exec(sql),
     transaction: (work) => {
       if (depth > 0) return work()
       depth++
@@ -71,6 +75,13 @@ export const openDatabase = (path: string): Database => {
       await flush(log).catch((cause: unknown) => {
         throw fault('storage-failed', 'the disk did not take what was written', cause)
       })
+    },
+    checkpoint: () => {
+      try {
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      } catch (cause) {
+        throw fault('storage-failed', 'the write-ahead log was not emptied', cause)
+      }
     },
     close: () => {
       database.close()
@@ -94,7 +105,7 @@ const open = (path: string): DatabaseSync => {
     if (path !== IN_MEMORY) closeSync(openSync(path, 'a', 0o600)) // SQLite would make it readable to all; its journals follow it
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS })
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY;
-      PRAGMA cache_size = -16000; BEGIN IMMEDIATE; COMMIT`)
+      PRAGMA cache_size = -16000; PRAGMA secure_delete = ON; BEGIN IMMEDIATE; COMMIT`)
     return database
   } catch (cause) {
     const locked = cause instanceof Error && /locked|busy/.test(cause.message)
@@ -129,6 +140,7 @@ const MIGRATIONS = [
     not_before INTEGER NOT NULL, not_after INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX certificates_by_peer ON certificates (peer);
+  CREATE INDEX certificates_by_user ON certificates (user, not_before);
 
   CREATE TABLE revocation_list (one INTEGER PRIMARY KEY CHECK (one = 1), der BLOB NOT NULL) STRICT;
   -- Older ones, by which somebody is out whom the newest forgets.
@@ -149,12 +161,63 @@ const MIGRATIONS = [
     arrival INTEGER PRIMARY KEY,
     hash TEXT NOT NULL UNIQUE, room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL,
     author TEXT NOT NULL, ms INTEGER NOT NULL, count INTEGER NOT NULL, kind TEXT NOT NULL,
-    header BLOB NOT NULL, signature BLOB, proof BLOB, body BLOB NOT NULL, sealed_key BLOB,
+    hidden INTEGER NOT NULL DEFAULT 0, -- 1: its author was removed or revoked by then; it counts for nobody
+    -- Of a message that was opened: what it is to the timeline. 'target' is the blind name of the message that it changes.
+    role TEXT CHECK (role IN ('entry', 'edit', 'delete', 'reaction', 'none')), target BLOB,
+    unread INTEGER NOT NULL DEFAULT 0, -- 1: our user has not read it; 2: … and it mentions our user
+    erased INTEGER NOT NULL DEFAULT 0, -- 1: taken back, its key is gone; 2: past the room's retention, its body too
+    -- The long ones last: to read what comes before them SQLite need not follow them.
+    header BLOB NOT NULL, signature BLOB, proof BLOB, body BLOB, sealed_key BLOB,
     UNIQUE (room, device, inc, seq)
   ) STRICT;
-  CREATE INDEX records_by_time ON records (room, kind, ms, count, hash);
-  CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL;
+  CREATE INDEX records_by_time ON records (room, kind, ms, count, hash, erased);
+  CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0;
+  CREATE INDEX records_unread ON records (room, ms, count, hash, unread) WHERE unread > 0 AND hidden = 0 AND erased = 0;
+  CREATE INDEX records_by_target ON records (target) WHERE target IS NOT NULL;
   CREATE INDEX records_unsigned ON records (arrival) WHERE signature IS NULL;
+
+  -- Rooms that we know of, besides those that everybody has: 'other' is the second user of a direct room.
+  CREATE TABLE rooms (room TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('direct', 'founded')), other TEXT) STRICT;
+
+  -- Where a record cites membership records, or is one: what its author knew from there on. In the order in which they
+  -- came here, each stands after all that it cites.
+  CREATE TABLE citations (
+    arrival INTEGER PRIMARY KEY,
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
+    cited BLOB NOT NULL, UNIQUE (room, device, inc, seq)
+  ) STRICT;
+
+  -- Of each message that was changed: what stands, by user, in each place ('edit', 'delete', or a blind name of an emoji).
+  CREATE TABLE changes (
+    target BLOB NOT NULL, user TEXT NOT NULL, slot BLOB NOT NULL,
+    ms INTEGER NOT NULL, count INTEGER NOT NULL, hash TEXT NOT NULL, sealed_emoji BLOB, is_on INTEGER NOT NULL,
+    PRIMARY KEY (target, user, slot)
+  ) STRICT, WITHOUT ROWID;
+
+  -- How far our user has read each log.
+  CREATE TABLE read_marks (
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (room, device, inc)
+  ) STRICT, WITHOUT ROWID;
+  -- What others do with the logs of our own user: which device holds them, and which user has read them, up to where.
+  CREATE TABLE reached (
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL,
+    what TEXT NOT NULL CHECK (what IN ('held', 'read')), by TEXT NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (room, device, inc, what, by)
+  ) STRICT, WITHOUT ROWID;
+  -- What our receipts have told of each log.
+  CREATE TABLE receipts_told (
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, held INTEGER NOT NULL, read INTEGER NOT NULL,
+    PRIMARY KEY (room, device, inc)
+  ) STRICT, WITHOUT ROWID;
+  -- What everybody's receipts cover: that device 'by' held the record of this number and hash at this time.
+  CREATE TABLE covered (
+    room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, by TEXT NOT NULL,
+    ms INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (room, device, inc, seq, by)
+  ) STRICT, WITHOUT ROWID;
+  -- What is on this user's desk, and nobody else's business: drafts, muted rooms, blocked users.
+  CREATE TABLE desk (
+    kind TEXT NOT NULL, name BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
 
   -- Two records with one number: the second is kept here as proof.
   CREATE TABLE equivocations (

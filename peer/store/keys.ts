@@ -122,7 +122,8 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
     },
     /** Forgets all that is bound to the name of this device: it has another one now. What others sealed is read on. */
     forgetOwn: (): void => {
-      database.exec('DELETE FROM own_sender_keys; DELETE FROM own_recipients; DELETE FROM own_prekeys')
+      for (const table of ['own_sender_keys', 'own_recipients', 'own_prekeys'])
+        database.prepare(`DELETE FROM ${table}`).run()
     },
     erasePrekeys: (rotatedBefore: number): void => {
       erase.run(rotatedBefore)

@@ -1,15 +1,12 @@
-import { z } from 'zod'
 import { compareTimes, HYBRID_ZERO, type HybridTime } from '../../shared/clock.ts'
-import { bytes, codec } from '../../shared/codec.ts'
-import { isRefusal } from '../../shared/errors.ts'
 import type { CertificateHash, Incarnation, PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { fromHex } from '../../shared/ids.ts'
-import { RECORD_MAX_BYTES } from '../../shared/limits.ts'
 import { RECORD_KINDS, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
-import type { Head } from '../../shared/wire/sync.ts'
+import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
-import { blob, type Database, integer, text } from './database.ts'
+import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Sealer } from './sealer.ts'
+import { proofCodec, wireOf } from './wire-record.ts'
 
 /** One author's log in one room. */
 export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
@@ -23,22 +20,49 @@ export type StoredRecord = {
   readonly hash: RecordHash
   readonly room: RoomId
   readonly device: PeerId
+  readonly incarnation: Incarnation
+  readonly seq: number
   readonly kind: RecordKind
   readonly author: CertificateHash
   readonly ms: number
   readonly count: number
   readonly header: Uint8Array
-  readonly body: Uint8Array
+  /** Null when it is erased, or was when it came. */
+  readonly body: Uint8Array | null
   /** The message key, when we have it. */
   readonly key: Uint8Array | null
+  /** It counts for nobody: its author was removed or revoked by then. */
+  readonly hidden: boolean
 }
 
 export type RecordStore = ReturnType<typeof createRecordStore>
 
-const proofCodec = codec<WireRecord['proof']>(
-  z.strictObject({ index: z.int(), size: z.int(), path: z.array(bytes(32)) }),
-  RECORD_MAX_BYTES,
-)
+/** Reads rows of the table; those of STORED_COLUMNS must be there. */
+export const storedRecords =
+  (sealer: Sealer) =>
+  (row: Record<string, unknown>): StoredRecord => {
+    const hash = text(row.hash) as RecordHash
+    return {
+      arrival: integer(row.arrival),
+      hash,
+      room: text(row.room) as RoomId,
+      device: text(row.device) as PeerId,
+      incarnation: text(row.inc) as Incarnation,
+      seq: integer(row.seq),
+      kind: text(row.kind) as RecordKind,
+      author: text(row.author) as CertificateHash,
+      ms: integer(row.ms),
+      count: integer(row.count),
+      header: blob(row.header),
+      body: blobOrNull(row.body),
+      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+      hidden: row.hidden === 1,
+    }
+  }
+
+/** What a `StoredRecord` is read from. */
+export const STORED_COLUMNS =
+  'arrival, hash, room, device, inc, seq, kind, author, ms, count, hidden, header, body, sealed_key'
 
 export const createRecordStore = (database: Database, sealer: Sealer) => {
   const insert = database.prepare(
@@ -46,23 +70,16 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const sign = database.prepare('UPDATE records SET signature = ?, proof = ? WHERE hash = ?')
-  const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ?')
+  const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ? AND erased = 0')
+  const setBody = database.prepare('UPDATE records SET body = ? WHERE hash = ? AND body IS NULL AND erased = 0')
   const heads = database.prepare(
     'SELECT device, inc, MAX(seq) AS seq, hash FROM records WHERE room = ? GROUP BY device, inc ORDER BY device, inc',
-  )
-  const range = database.prepare(
-    `SELECT header, signature, proof, body FROM records
-     WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
   )
   const unsigned = database.prepare('SELECT hash FROM records WHERE signature IS NULL ORDER BY arrival')
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
   const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
-  const newest = database.prepare(
-    `SELECT * FROM (SELECT * FROM records WHERE room = ? AND kind = 'message'
-     ORDER BY ms DESC, count DESC, hash DESC LIMIT ?) ORDER BY ms, count, hash`,
-  )
   const locked = database.prepare(
-    `SELECT hash, arrival FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND arrival < ?
+    `SELECT hash, arrival, body IS NULL AS bare FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
      ORDER BY arrival DESC LIMIT ?`,
   )
   // One kind at a time, since the index by time begins with room and kind: without it each message reads the whole room.
@@ -71,7 +88,13 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   )
   const lockedOf = database.prepare(
     `SELECT * FROM records INDEXED BY records_locked
-     WHERE room = ? AND device = ? AND inc = ? AND kind = 'message' AND sealed_key IS NULL ORDER BY seq`,
+     WHERE room = ? AND device = ? AND inc = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 ORDER BY seq`,
+  )
+  const hide = database.prepare(
+    'UPDATE records SET hidden = ?1 WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq BETWEEN ?5 AND ?6 AND hidden <> ?1',
+  )
+  const firstAfter = database.prepare(
+    'SELECT MIN(seq) AS seq FROM records WHERE room = ? AND device = ? AND inc = ? AND ms > ?',
   )
   const ofKind = database.prepare('SELECT * FROM records WHERE room = ? AND kind = ? ORDER BY arrival')
   const newestOf = database.prepare(
@@ -82,22 +105,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
      (SELECT 1 FROM equivocations WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq = ?5)`,
   )
 
-  const toStored = (row: Record<string, unknown>): StoredRecord => {
-    const hash = text(row.hash) as RecordHash
-    return {
-      arrival: integer(row.arrival),
-      hash,
-      room: text(row.room) as RoomId,
-      device: text(row.device) as PeerId,
-      kind: text(row.kind) as RecordKind,
-      author: text(row.author) as CertificateHash,
-      ms: integer(row.ms),
-      count: integer(row.count),
-      header: blob(row.header),
-      body: blob(row.body),
-      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
-    }
-  }
+  const toStored = storedRecords(sealer)
   const lastTimeOf = (room: RoomId, kind: RecordKind): HybridTime => {
     const row = lastTime.get(room, kind)
     return row === undefined ? HYBRID_ZERO : { ms: integer(row.ms), count: integer(row.count) }
@@ -135,36 +143,24 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
       sign.run(signature, proofCodec.encode(proof), hash)
     },
-    setKey: (hash: RecordHash, key: Uint8Array): void => {
-      setKey.run(sealKey(hash, key), hash)
-    },
+    /** Keeps a message's key. @returns false: the message was erased meanwhile */
+    setKey: (hash: RecordHash, key: Uint8Array): boolean => setKey.run(sealKey(hash, key), hash).changes > 0,
     /** Hashes of our own records whose signature was not yet made when the process ended. */
     unsigned: (): RecordHash[] => unsigned.all().map((row) => text(row.hash) as RecordHash),
-    heads: (room: RoomId): (Head & { hash: RecordHash })[] =>
+    heads: (room: RoomId): (LogPoint & { hash: RecordHash })[] =>
       heads.all(room).map((row) => ({
         device: text(row.device),
         inc: fromHex(text(row.inc)),
         seq: integer(row.seq),
         hash: text(row.hash) as RecordHash,
       })),
-    /** Signed records of one log past `seq`, in order. */
-    after: (log: LogId, seq: number, limit: number): WireRecord[] =>
-      range.all(log.room, log.device, log.incarnation, seq, limit).flatMap((row) => {
-        const proof = proofCodec.decode(blob(row.proof))
-        return isRefusal(proof)
-          ? []
-          : [{ header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }]
-      }),
     get: (hash: RecordHash): StoredRecord | null => {
       const row = byHash.get(hash)
       return row === undefined ? null : toStored(row)
     },
     wire: (hash: RecordHash): WireRecord | null => {
       const row = byHash.get(hash)
-      if (row === undefined || row.signature === null) return null
-      const proof = proofCodec.decode(blob(row.proof))
-      if (isRefusal(proof)) return null
-      return { header: blob(row.header), signature: blob(row.signature), proof, body: blob(row.body) }
+      return row === undefined ? null : wireOf(row)
     },
     hashAt: (log: LogId, seq: number): RecordHash | null => {
       const row = bySeq.get(log.room, log.device, log.incarnation, seq)
@@ -175,16 +171,20 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       const row = newestOf.get(log.room, log.device, log.incarnation)
       return row === undefined ? null : toStored(row)
     },
-    /** The newest messages of a room, oldest first. */
-    newest: (room: RoomId, limit: number): StoredRecord[] => newest.all(room, limit).map(toStored),
     ofKind: (room: RoomId, kind: RecordKind): StoredRecord[] => ofKind.all(room, kind).map(toStored),
     /** Whether any message waits for a key. */
     hasLocked: (room: RoomId): boolean => locked.get(room, Number.MAX_SAFE_INTEGER, 1) !== undefined,
-    /** Messages that no key is here for, the newest arrivals first. @param before an arrival */
-    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number }[] =>
-      locked
-        .all(room, before, limit)
-        .map((row) => ({ hash: text(row.hash) as RecordHash, arrival: integer(row.arrival) })),
+    /** Messages that no key is here for, the newest arrivals first; `bare`: and no body either. @param before an arrival */
+    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number; bare: boolean }[] =>
+      locked.all(room, before, limit).map((row) => ({
+        hash: text(row.hash) as RecordHash,
+        arrival: integer(row.arrival),
+        bare: row.bare === 1,
+      })),
+    /** The body of a skeleton, whose hash is checked. */
+    setBody: (hash: RecordHash, body: Uint8Array): void => {
+      setBody.run(body, hash)
+    },
     lockedOf: (log: LogId): StoredRecord[] => lockedOf.all(log.room, log.device, log.incarnation).map(toStored),
     /** The latest time in a room: asked of the database once, and kept up since. One that is rolled back stays: time does. */
     lastTime: (room: RoomId): HybridTime => {
@@ -192,6 +192,14 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       times.set(room, time)
       return time
     },
+    /** The first number of a log whose record is later than this, milliseconds since the epoch; null: none is. */
+    firstAfter: (log: LogId, ms: number): number | null => {
+      const seq = firstAfter.get(log.room, log.device, log.incarnation, ms)?.seq
+      return typeof seq === 'number' ? seq : null
+    },
+    /** Hides, or shows again, the records of a log from one number to another, both included. @returns whether any changed */
+    hide: (log: LogId, from: number, to: number, hidden: boolean): boolean =>
+      hide.run(hidden ? 1 : 0, log.room, log.device, log.incarnation, from, to).changes > 0,
     /** Keeps one other record with the number of a stored one: that is the proof, and a thousand prove no more. */
     keepFork: (log: LogId, record: ParsedRecord, wire: Uint8Array): void => {
       fork.run(record.hash, log.room, log.device, log.incarnation, record.header.seq, wire)

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey } from 'node:crypto'
 import { fault } from '../../shared/errors.ts'
 import type { Random } from '../../shared/random.ts'
 
@@ -8,8 +8,12 @@ export type Sealer = {
   seal(place: string, bytes: Uint8Array): Uint8Array
   /** @throws LanyardError `profile-damaged` when the bytes were altered or moved */
   open(place: string, sealed: Uint8Array): Uint8Array
+  /** 16 bytes that stand for a text in a column which must be looked up: equal for equal texts, and no hint without the key. */
+  blind(place: string, text: string): Uint8Array
 }
 
+const BLIND_BYTES = 16 // no two alike among what one store holds, and short in an index
+const BLIND_KEY = 'lanyard store blind names 1' // apart from what the store key seals
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const NONCES_AT_ONCE = 64
@@ -17,6 +21,7 @@ const NONCES_AT_ONCE = 64
 /** @param key 32 bytes */
 export const createSealer = (key: Uint8Array, random: Random): Sealer => {
   const secret = createSecretKey(key)
+  const blindKey = createSecretKey(createHmac('sha256', secret).update(BLIND_KEY).digest())
   let nonces: Uint8Array = new Uint8Array()
   /** Asking for many at once takes as long as asking for one. */
   const nextNonce = (): Uint8Array => {
@@ -52,5 +57,7 @@ export const createSealer = (key: Uint8Array, random: Random): Sealer => {
         throw fault('profile-damaged', place, cause)
       }
     },
+    blind: (place, text) =>
+      new Uint8Array(createHmac('sha256', blindKey).update(`${place}\0${text}`).digest().subarray(0, BLIND_BYTES)),
   }
 }

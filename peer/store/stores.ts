@@ -2,23 +2,37 @@ import type { Incarnation, PeerId } from '../../shared/ids.ts'
 import type { Random } from '../../shared/random.ts'
 import { createAddressStore } from './addresses.ts'
 import { type CertificateStore, createCertificateStore } from './certificates.ts'
-import { type Database, openDatabase } from './database.ts'
+import type { Database } from './database.ts'
+import { createDeskStore, type DeskStore } from './desk.ts'
 import { createFileStore, type FileStore } from './files.ts'
 import { createKeyStore, type KeyStore } from './keys.ts'
 import { createMetaStore } from './meta.ts'
+import { createReceiptStore, type ReceiptStore } from './receipts.ts'
 import { createRecordStore, type RecordStore } from './records.ts'
+import { createRetentionStore, type RetentionStore } from './retention.ts'
 import { createRevocationListStore, type RevocationListStore } from './revocation-list.ts'
+import { createRoomStore, type RoomStore } from './rooms.ts'
 import { createSealer } from './sealer.ts'
+import { createServingStore, type ServingStore } from './serving.ts'
+import { createTimelineStore, type TimelineStore } from './timeline.ts'
+import { createUnreadStore, type UnreadStore } from './unread.ts'
 
 /** All that a device keeps. */
 export type Stores = {
   readonly database: Database
   readonly records: RecordStore
+  readonly serving: ServingStore
   readonly keys: KeyStore
   readonly files: FileStore
   readonly certificates: CertificateStore
   readonly addresses: ReturnType<typeof createAddressStore>
   readonly revocationList: RevocationListStore
+  readonly rooms: RoomStore
+  readonly timeline: TimelineStore
+  readonly unread: UnreadStore
+  readonly receipts: ReceiptStore
+  readonly retention: RetentionStore
+  readonly desk: DeskStore
   readonly incarnation: Incarnation
 }
 
@@ -29,9 +43,8 @@ export type StoreOwner = {
   readonly device: PeerId
 }
 
-/** @throws LanyardError `storage-failed`, `profile-in-use` */
-export const openStores = (path: string, { storeKey, device }: StoreOwner, random: Random): Stores => {
-  const database = openDatabase(path)
+/** @throws LanyardError `storage-failed` */
+export const openStores = (database: Database, { storeKey, device }: StoreOwner, random: Random): Stores => {
   const sealer = createSealer(storeKey, random)
   const meta = createMetaStore(database)
   const keys = createKeyStore(database, sealer)
@@ -42,11 +55,18 @@ export const openStores = (path: string, { storeKey, device }: StoreOwner, rando
   return {
     database,
     records: createRecordStore(database, sealer),
+    serving: createServingStore(database),
     keys,
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),
     addresses: createAddressStore(database),
     revocationList: createRevocationListStore(database),
+    rooms: createRoomStore(database),
+    timeline: createTimelineStore(database, sealer),
+    unread: createUnreadStore(database),
+    receipts: createReceiptStore(database),
+    retention: createRetentionStore(database),
+    desk: createDeskStore(database, sealer),
     incarnation,
   }
 }

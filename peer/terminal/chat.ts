@@ -1,9 +1,14 @@
 import { createInterface } from 'node:readline'
 import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
-import type { RecordHash } from '../../shared/ids.ts'
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Peer } from '../peer.ts'
+import type { Commands, Desk } from './desk.ts'
 import { eventJson, eventLine, messageJson, messageLine, refusalJson, staleLine, userLines } from './lines.ts'
+import { MESSAGE_HELP, messageCommands } from './message-commands.ts'
+import { placeOf } from './places.ts'
 import { createProgressBar } from './progress.ts'
+import { ROOM_HELP, roomCommands } from './room-commands.ts'
+import { createRoomNews } from './room-news.ts'
 
 export type ChatParts = {
   readonly peer: Peer
@@ -12,17 +17,19 @@ export type ChatParts = {
   readonly output: NodeJS.WritableStream & { readonly isTTY?: boolean }
 }
 
-const HELP = `Write a line and press Enter to say it in #general.
-/users          who is in the network, and who is here
-/send PATH      offer a file to everybody
-/get ID         fetch a file that was offered (small ones come by themselves)
-/history [N]    the last N messages
-/why            what is known about peers that are not reached
-/rekey          a new sender key, from the next message on
-/renew          renew the certificate of this device now
-/quit           leave`
+const HELP = `Write a line and press Enter to say it in the room where you are: #general at the start.
+/users                     who is in the network, and who is here
+${ROOM_HELP}
+${MESSAGE_HELP}
+/send PATH                 offer a file in this room
+/get ID                    fetch a file that was offered (small ones come by themselves)
+/history [N]               the last N messages of this room
+/why                       what is known about peers that are not reached
+/rekey                     a new sender key, from the next message on
+/renew                     renew the certificate of this device now
+/quit                      leave`
 
-/** A plain line-by-line chat in #general; resolves when the user leaves or the input ends. */
+/** A plain line-by-line chat, in #general at first; resolves when the user leaves or the input ends. */
 export const chat = async ({ peer, json, input, output }: ChatParts): Promise<void> => {
   const bar = createProgressBar(
     (text) => output.write(text),
@@ -32,12 +39,16 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     bar.clear()
     output.write(`${json ? JSON.stringify(object) : line}\n`)
   }
+  let here = peer.general
+  const place = (room: RoomId): string => placeOf(peer, room)
+  const news = createRoomNews(() => peer.rooms(), peer.self.user)
   const end = peer.on((event) => {
     if (json) {
-      output.write(`${JSON.stringify(eventJson(event))}\n`)
+      output.write(`${JSON.stringify(eventJson(event, place))}\n`)
       return
     }
-    const line = eventLine(event)
+    if (event.kind === 'room') for (const line of news(event.room)) show(line, {})
+    const line = eventLine(event, (room) => (room === here ? '' : place(room)))
     if (line !== null) show(line, {})
     else if (event.kind === 'file' && output.isTTY === true) bar.draw(event.progress)
   })
@@ -53,20 +64,34 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   if (stale !== null) show(staleLine(stale), { event: 'crl-stale', ...refusalJson(stale) })
   if (!json) for (const message of peer.history(peer.general, RECENT)) show(messageLine(message), {})
 
-  const commands: Readonly<Record<string, (rest: string) => Promise<void> | void>> = {
+  const showHere = (count: number): void => {
+    for (const message of peer.history(here, count)) show(messageLine(message), messageJson(message, place(here)))
+  }
+  const desk: Desk = {
+    peer,
+    here: () => here,
+    goTo: (room) => {
+      here = room
+      show(`* ${place(room)}`, { event: 'here', room: place(room), roomId: room })
+      if (!json) showHere(RECENT)
+    },
+    show,
+  }
+  const commands: Commands = {
+    ...roomCommands(desk),
+    ...messageCommands(desk),
     '/help': () => show(HELP, { event: 'help', text: HELP }),
     '/users': () => show(userLines(peer.users()).join('\n'), { event: 'users', users: peer.users() }),
     '/history': (rest) => {
-      for (const message of peer.history(peer.general, Number(rest) || RECENT))
-        show(messageLine(message), messageJson(message))
+      showHere(Number(rest) || RECENT)
       if (json) show('', { event: 'history-end' })
     },
     '/send': async (rest) => {
-      const id = await peer.sendFile(peer.general, rest)
+      const id = await peer.sendFile(here, rest)
       show(`* offered ${rest}; keep this running while others fetch it`, { event: 'stored', id, file: rest })
     },
     '/get': (rest) => {
-      const id = findFile(peer, rest)
+      const id = findFile(peer, here, rest)
       const refusal = id === null ? refuse('file-not-held', `no file message ${rest}`) : peer.fetchFile(id)
       if (refusal !== null) throw new LanyardError(refusal)
     },
@@ -80,7 +105,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
       show(whyLines(peer).join('\n'), { event: 'sightings', sightings: known })
     },
     '/rekey': async () => {
-      await peer.rekey(peer.general)
+      await peer.rekey(here)
       show('* a new sender key', { event: 'rekeyed' })
     },
     '/renew': async () => {
@@ -92,7 +117,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     const [name = '', ...words] = line.split(' ')
     if (!line.startsWith('/') || line.startsWith('//')) {
       const text = line.startsWith('//') ? line.slice(1) : line
-      const id = await peer.say(peer.general, text)
+      const id = await peer.say(here, text)
       if (json) show('', { event: 'stored', id, text })
       return
     }
@@ -123,11 +148,11 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
 const RECENT = 20 // messages shown at the start
 
 /** A file message by the beginning of its id. */
-const findFile = (peer: Peer, start: string): RecordHash | null =>
+const findFile = (peer: Peer, room: RoomId, start: string): RecordHash | null =>
   start === ''
     ? null
-    : (peer.history(peer.general, 1_000).findLast(({ id, content }) => content?.kind === 'file' && id.startsWith(start))
-        ?.id ?? null)
+    : (peer.history(room, 1_000).findLast(({ id, content }) => content?.kind === 'file' && id.startsWith(start))?.id ??
+      null)
 
 const whyLines = (peer: Peer): string[] => {
   const present = new Set(

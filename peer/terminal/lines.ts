@@ -1,37 +1,58 @@
 import { nextStepOf, type Refusal, refuse, wordsOf } from '../../shared/errors.ts'
+import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Message } from '../rooms/inbox.ts'
 import type { ListedUser } from '../rooms/listing.ts'
 
 // Each thing that is shown, once as a line for people and once as an object for scripts (`--json`, one a line).
 
-/** A message for scripts; `text` or `file`, and neither while no key is here for it. */
-export const messageJson = ({ id, user, device, time, own, content }: Message): Record<string, unknown> => ({
-  event: 'message',
-  id,
-  room: '#general',
-  user,
-  device,
-  time: new Date(time).toISOString(),
-  own,
-  ...(content?.kind === 'text' ? { text: content.text } : {}),
-  ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
-})
-
-export const messageLine = ({ id, user, time, content }: Message): string => {
-  const start = `${clockOf(time)}  ${user}: `
-  if (content === null) return `${start}(no key is here for this message yet)`
-  if (content.kind === 'text') return start + indent(plain(content.text))
-  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}`
+/** A message for scripts; `text` or `file`, and neither while no key is here for it. @param place `#room` or `@user` */
+export const messageJson = (message: Message, place: string): Record<string, unknown> => {
+  const { id, room, user, device, time, own, content, reply, edited, deleted, reactions, state } = message
+  return {
+    event: 'message',
+    id,
+    room: place,
+    roomId: room,
+    user,
+    device,
+    time: new Date(time).toISOString(),
+    own,
+    ...(content?.kind === 'text' ? { text: content.text } : {}),
+    ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
+    ...(reply === null ? {} : { reply }),
+    ...(edited === null ? {} : { edited: new Date(edited).toISOString() }),
+    ...(deleted ? { deleted } : {}),
+    ...(reactions.length === 0 ? {} : { reactions }),
+    ...(state === null ? {} : { state }),
+  }
 }
 
+/** @param place `#room` or `@user`, where it is not the one that the user looks at */
+export const messageLine = (message: Message, place: string = ''): string => {
+  const { id, user, time, content, reply, edited, deleted, reactions } = message
+  const start = `${clockOf(time)}  ${place === '' ? '' : `${plain(place)} `}${user}: ${reply === null ? '' : `(to ${reply.slice(0, 8)}) `}`
+  const end = `${edited === null ? '' : ' (edited)'}${reactions.map(({ emoji, users }) => `  ${plain(emoji)} ${users.length}`).join('')}`
+  if (deleted) return `${start}(taken back)`
+  if (content === null) return `${start}(no key is here for this message yet)`
+  if (content.kind === 'text') return start + indent(plain(content.text)) + end
+  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}${end}`
+}
+
+/** How a room is written: `#room` or `@user`. */
+export type PlaceOf = (room: RoomId) => string
+
 /** What happened, for scripts. */
-export const eventJson = (event: PeerEvent): Record<string, unknown> => {
+export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, unknown> => {
   switch (event.kind) {
     case 'message':
-      return messageJson(event.message)
+      return messageJson(event.message, placeOf(event.message.room))
     case 'session':
       return { event: 'session', change: event.change, user: event.user, device: event.device }
+    case 'presence':
+      return { event: 'presence', user: event.user, device: event.device, state: event.state }
+    case 'typing':
+      return { event: 'typing', room: placeOf(event.room), roomId: event.room, user: event.user }
     case 'refused':
       return { event: 'refused', device: event.device, ...refusalJson(event.refusal) }
     case 'ca-sighted':
@@ -47,7 +68,17 @@ export const eventJson = (event: PeerEvent): Record<string, unknown> => {
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
     case 'delivered':
-      return { event: 'delivered', device: event.device }
+      return { event: 'delivered', room: placeOf(event.room), roomId: event.room, device: event.device }
+    case 'updated':
+      return { ...messageJson(event.message, placeOf(event.message.room)), event: 'updated' }
+    case 'room':
+      return { event: 'room', room: placeOf(event.room), roomId: event.room }
+    case 'read':
+      return { event: 'read', room: placeOf(event.room), roomId: event.room, user: event.user }
+    case 'expired':
+      return { event: 'expired', room: placeOf(event.room), roomId: event.room, ids: event.ids }
+    case 'unread':
+      return { event: 'unread', room: placeOf(event.room), roomId: event.room, ...event.unread }
     case 'file': {
       const { refusal, ...progress } = event.progress
       return { event: 'file', ...progress, ...(refusal === undefined ? {} : refusalJson(refusal)) }
@@ -55,11 +86,13 @@ export const eventJson = (event: PeerEvent): Record<string, unknown> => {
   }
 }
 
-/** What happened, for people; null for what is no news to them. */
-export const eventLine = (event: PeerEvent): string | null => {
+/** What happened, for people; null for what is no news to them. @param placeOf '' for the room that the user looks at */
+export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => {
   switch (event.kind) {
     case 'message':
-      return messageLine(event.message)
+      return messageLine(event.message, placeOf(event.message.room))
+    case 'updated':
+      return `~ ${messageLine(event.message, placeOf(event.message.room))}`
     case 'session':
       return event.change === 'began' ? `* ${event.user} is here` : `* ${event.user} has gone`
     case 'refused':
@@ -76,7 +109,13 @@ export const eventLine = (event: PeerEvent): string | null => {
       return staleLine(event.refusal)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'presence':
+    case 'typing':
+    case 'room':
     case 'delivered':
+    case 'read':
+    case 'expired':
+    case 'unread':
       return null
     case 'file':
       return fileLine(event.progress)

@@ -1,14 +1,23 @@
-import { LanyardError, refuse } from '../../shared/errors.ts'
+import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
+import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Peer } from '../peer.ts'
 import { refusalJson, staleLine, userLines } from './lines.ts'
+import { findPlace } from './places.ts'
 import { createProgressBar } from './progress.ts'
+import { roomJson, roomLines } from './room-commands.ts'
 
 // Commands that start a device, do one thing, and leave.
 
+/** What a command is asked: where it goes (`#room` or `@user`; #general without), how long it waits, and how it answers. */
+export type Order = { readonly to?: string | undefined; readonly waitMs: number; readonly json: boolean }
+
+const placeFor = (peer: Peer, to: string | undefined): RoomId =>
+  to === undefined ? peer.general : orThrow(findPlace(peer, to))
+
 /** Says a text; resolves with what to print once somebody holds it, or the wait is over. It is stored in either case. */
-export const say = async (peer: Peer, text: string, waitMs: number, json: boolean): Promise<string> => {
-  const id = await peer.say(peer.general, text)
+export const say = async (peer: Peer, text: string, { to, waitMs, json }: Order): Promise<string> => {
+  const id = await peer.say(placeFor(peer, to), text)
   await until(peer, waitMs, () => peer.deliveredTo(id) > 0)
   const devices = peer.deliveredTo(id)
   if (json) return JSON.stringify({ event: 'stored', id, devices })
@@ -28,6 +37,12 @@ export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<
   return [...userLines(peer.users()), ...(stale === null ? [] : [staleLine(stale)])].join('\n')
 }
 
+/** The rooms that are known when the wait is over: an invitation may have to come first. */
+export const rooms = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
+  await until(peer, waitMs, () => false)
+  return json ? JSON.stringify({ rooms: peer.rooms().map(roomJson) }) : roomLines(peer.rooms(), peer).join('\n')
+}
+
 /**
  * Offers a file and serves it until one other device has fetched all of it.
  * @throws LanyardError `too-late` when nobody has within the wait
@@ -35,8 +50,7 @@ export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<
 export const send = async (
   peer: Peer,
   path: string,
-  waitMs: number,
-  json: boolean,
+  { to, waitMs, json }: Order,
   output: NodeJS.WritableStream & { readonly isTTY?: boolean },
 ): Promise<void> => {
   const bar = createProgressBar(
@@ -54,7 +68,7 @@ export const send = async (
     if (output.isTTY === true && !json) bar.draw(event.progress)
     if (device !== undefined && state === 'served') fetched.add(device)
   })
-  const id = await peer.sendFile(peer.general, path)
+  const id = await peer.sendFile(placeFor(peer, to), path)
   print(`offered ${path}; waiting for somebody to fetch it`, { event: 'stored', id, file: path })
   await until(peer, waitMs, () => fetched.size > 0)
   end()

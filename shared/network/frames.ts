@@ -28,6 +28,8 @@ export type FrameLimits = {
   readonly maxSendBytes?: number
   /** Milliseconds that one send or receive may wait. */
   readonly timeoutMs?: number
+  /** Bytes that may wait to be read before the stream is paused; CHANNEL_BUFFER_BYTES unless given. */
+  readonly bufferBytes?: number
   readonly signal?: AbortSignal
 }
 
@@ -35,7 +37,7 @@ const PREFIX_BYTES = 4
 
 /** Frames on a stream that is just open; it takes the stream over. */
 export const openFrames = (stream: Stream, limits: FrameLimits): Frames => {
-  const reader = createReader(stream, limits.maxFrameBytes)
+  const reader = createReader(stream, limits.maxFrameBytes, limits.bufferBytes ?? CHANNEL_BUFFER_BYTES)
   const timeoutMs = limits.timeoutMs ?? REPLY_TIMEOUT_MS
   limits.signal?.addEventListener('abort', () => stream.abort(new Error('aborted')), { once: true })
 
@@ -88,11 +90,12 @@ const drained = (stream: Stream, timeoutMs: number): Promise<void> => {
   })
 }
 
+const FRAME_OVERHEAD_BYTES = 256 // of memory: a million frames of one byte are no megabyte
 const RECYCLE_FROM_BYTES = 256 * KIB // below this the allocator's own memory is as good
 const SPARE_MAX = 4 // frames a stream
 
 /** Cuts the incoming bytes into frames; pauses the stream while too much waits to be read. */
-const createReader = (stream: Stream, maxFrameBytes: number) => {
+const createReader = (stream: Stream, maxFrameBytes: number, bufferBytes: number) => {
   const ready: Uint8Array[] = []
   /** Memory for large frames: fresh memory costs the system as much as filling it, and the collector more. */
   const spare: ArrayBuffer[] = []
@@ -140,7 +143,7 @@ const createReader = (stream: Stream, maxFrameBytes: number) => {
       at += some.byteLength
       if (bodyFilled < body.byteLength) return
       ready.push(body)
-      waitingBytes += body.byteLength
+      waitingBytes += body.byteLength + FRAME_OVERHEAD_BYTES
       body = null
       headFilled = 0
     }
@@ -149,7 +152,7 @@ const createReader = (stream: Stream, maxFrameBytes: number) => {
   stream.addEventListener('message', (event) => {
     if (event.data instanceof Uint8Array) take(event.data)
     else for (const piece of event.data) take(piece)
-    if (waitingBytes > CHANNEL_BUFFER_BYTES && stream.readStatus === 'readable') stream.pause()
+    if (waitingBytes > bufferBytes && stream.readStatus === 'readable') stream.pause()
     wake?.()
   })
   stream.addEventListener('end', () => finish(refuse('stream-closed')))
@@ -163,8 +166,8 @@ const createReader = (stream: Stream, maxFrameBytes: number) => {
     for (;;) {
       const frame = ready.shift()
       if (frame !== undefined) {
-        waitingBytes -= frame.byteLength
-        if (waitingBytes <= CHANNEL_BUFFER_BYTES && stream.readStatus === 'paused') stream.resume()
+        waitingBytes -= frame.byteLength + FRAME_OVERHEAD_BYTES
+        if (waitingBytes <= bufferBytes && stream.readStatus === 'paused') stream.resume()
         return frame
       }
       if (end !== null) return end

@@ -18,6 +18,8 @@ export type Gossip = {
   disconnect(connection: Connection): void
   /** Takes part in a topic; `judge` decides about each message that others send. */
   subscribe(topic: string, judge: (data: Uint8Array, from: PeerId) => Promise<GossipOpinion>): void
+  /** Takes part no more. */
+  unsubscribe(topic: string): void
   publish(topic: string, data: Uint8Array): Promise<void>
 }
 
@@ -89,6 +91,10 @@ export const createGossip = (parts: GossipParts): Gossip => {
       const validate: TopicValidatorFn = async (from, message) => OPINIONS[await judge(message.data, peerIdOf(from))]
       running().topicValidators.set(topic, validate)
       running().subscribe(topic)
+    },
+    unsubscribe: (topic) => {
+      running().topicValidators.delete(topic)
+      running().unsubscribe(topic)
     },
     publish: async (topic, data) => {
       await running().publish(topic, data)

@@ -7,6 +7,7 @@ import {
   FILE_NAME_MAX_BYTES,
   MESSAGE_TEXT_MAX_BYTES,
   PREKEY_MAX_BYTES,
+  REACTION_MAX,
   RECORD_MAX_BYTES,
 } from '../limits.ts'
 
@@ -45,7 +46,18 @@ export type SenderKeyBody = {
 
 /** What a `message` record's body holds, once opened. */
 export type MessageContent =
-  | { readonly kind: 'text'; readonly text: string }
+  | {
+      readonly kind: 'text'
+      readonly text: string
+      /** Hash of the message that this one answers. */
+      readonly reply?: Uint8Array | undefined
+    }
+  /** Takes the place of the text of an earlier message of the same user. */
+  | { readonly kind: 'edit'; readonly of: Uint8Array; readonly text: string }
+  /** Takes back an earlier message of the same user. */
+  | { readonly kind: 'delete'; readonly of: Uint8Array }
+  /** Adds (`on`) a reaction of this user to a message, or takes it off again. */
+  | { readonly kind: 'reaction'; readonly of: Uint8Array; readonly emoji: string; readonly on: boolean }
   | {
       readonly kind: 'file'
       readonly name: string
@@ -87,7 +99,19 @@ export const senderKeyBodyCodec = codec<SenderKeyBody>(
 /** At most 64 KiB; a text has at most 16,384 UTF-16 code units here, and its sender keeps it to 16 KiB of UTF-8. */
 export const messageContentCodec = codec<MessageContent>(
   z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('text'), text: z.string().max(MESSAGE_TEXT_MAX_BYTES) }),
+    z.strictObject({
+      kind: z.literal('text'),
+      text: z.string().max(MESSAGE_TEXT_MAX_BYTES),
+      reply: bytes(32).optional(),
+    }),
+    z.strictObject({ kind: z.literal('edit'), of: bytes(32), text: z.string().max(MESSAGE_TEXT_MAX_BYTES) }),
+    z.strictObject({ kind: z.literal('delete'), of: bytes(32) }),
+    z.strictObject({
+      kind: z.literal('reaction'),
+      of: bytes(32),
+      emoji: z.string().min(1).max(REACTION_MAX),
+      on: z.boolean(),
+    }),
     z.strictObject({
       kind: z.literal('file'),
       name: z.string().max(FILE_NAME_MAX_BYTES),

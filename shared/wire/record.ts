@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { bytes, codec, count } from '../codec.ts'
 import { AFTER_MAX, BATCH_MAX_RECORDS, RECORD_MAX_BYTES } from '../limits.ts'
+import { MEMBERSHIP_KINDS } from './membership.ts'
 
 /** What a record is; each kind has its own body. */
-export const RECORD_KINDS = ['device', 'sender-key', 'message'] as const
+export const RECORD_KINDS = ['device', 'sender-key', 'message', 'receipt', ...MEMBERSHIP_KINDS] as const
 /** One of `RECORD_KINDS`. */
 export type RecordKind = (typeof RECORD_KINDS)[number]
 
@@ -20,7 +21,10 @@ export type RecordHeader = {
   readonly seq: number
   /** Hash of the author's record before this one; 32 zero bytes at seq 0. */
   readonly prev: Uint8Array
-  /** Hashes of the newest membership records that the author knew. */
+  /**
+   * Hashes of the newest membership records that the author knew, without those that its own earlier records of this log
+   * cite, or are: what a record cites, all later ones of its log know.
+   */
   readonly after: readonly Uint8Array[]
   /** Hybrid logical time: milliseconds since the epoch, and a counter. */
   readonly time: readonly [number, number]
@@ -39,7 +43,11 @@ export type WireRecord = {
   readonly signature: Uint8Array
   /** Where the record stands in that batch: its leaf number, the number of leaves, and the audit path (RFC 6962 §2.1.1). */
   readonly proof: { readonly index: number; readonly size: number; readonly path: readonly Uint8Array[] }
-  readonly body: Uint8Array
+  /**
+   * Null in a skeleton: the body of a `message` is erased once the room's retention is over. Header and signature stay, so
+   * the chain still verifies; who lacks a body that is not over yet asks for it, and the header's hash checks what it gets.
+   */
+  readonly body: Uint8Array | null
 }
 
 /** What stands before the Merkle root in the signed statement, in ASCII: 23 bytes. */
@@ -63,7 +71,7 @@ export const headerCodec = codec<RecordHeader>(
   RECORD_MAX_BYTES,
 )
 
-/** At most 64 KiB, all told. */
+/** At most 64 KiB, all told. That only messages may lack a body is for `parseWire` to check. */
 export const recordCodec = codec<WireRecord>(
   z.strictObject({
     header: bytes({ max: RECORD_MAX_BYTES }),
@@ -73,7 +81,7 @@ export const recordCodec = codec<WireRecord>(
       size: z.int().positive().max(BATCH_MAX_RECORDS),
       path: z.array(bytes(32)).max(8),
     }),
-    body: bytes({ max: RECORD_MAX_BYTES }),
+    body: bytes({ max: RECORD_MAX_BYTES }).nullable(),
   }),
   RECORD_MAX_BYTES,
 )

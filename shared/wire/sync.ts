@@ -1,46 +1,98 @@
 import { z } from 'zod'
 import { bytes, codec, count } from '../codec.ts'
 import type { NetworkId } from '../ids.ts'
-import { FRAME_MAX_BYTES, HEADS_MAX, RECORD_MAX_BYTES } from '../limits.ts'
+import {
+  FRAME_MAX_BYTES,
+  HEADS_MAX,
+  HEADS_PER_FRAME,
+  OPEN_ROOMS_MAX,
+  RECORD_MAX_BYTES,
+  ROOMS_MAX,
+  SYNC_REQUEST_MAX_BYTES,
+} from '../limits.ts'
 import { protocolId } from './protocol.ts'
 
 /**
- * Anti-entropy, one room a stream: the puller sends `heads`; the server answers with `records` that lie beyond them, as
- * many frames as it takes, and `done` with its own heads. Or `refused`.
+ * Anti-entropy, one question a stream. `rooms`: the server tells a digest of each room that it shares with the asker; who
+ * agrees on all of them is done. `heads`: the server answers with the `records` of that room that lie beyond them, in the
+ * order of their times, and `done` with its own heads. Or `refused`.
  */
 export const syncProtocol = (network: NetworkId): string => protocolId(network, 'sync')
 
-/** How far one log is held without a gap. */
-export type Head = {
+/** One device's log in a room: there is one an incarnation. */
+export type LogName = {
   /** PeerId of the author's device. */
   readonly device: string
   readonly inc: Uint8Array
-  /** Number of the newest record held. */
-  readonly seq: number
 }
 
-/** What the puller holds in a room. */
-export type SyncRequest = { readonly kind: 'heads'; readonly room: Uint8Array; readonly heads: readonly Head[] }
+/** A log up to one of its records. */
+export type LogPoint = LogName & { readonly seq: number }
 
-/** What lies beyond, each record as `recordCodec` encodes it, and then what the server holds. */
+/**
+ * How far one log is held without a gap, with the hash of the record at `seq`: who holds another one there has proof that
+ * the author signed two. With `fork`, that proof is held: two records with the number `seq`, the lowest such number; `hash`
+ * is that of the record before, or 32 zero bytes. What lies beyond counts for nobody, and nobody asks for it.
+ */
+export type Head = LogPoint & { readonly hash: Uint8Array; readonly fork?: 1 | undefined }
+
+export type SyncRequest =
+  /** What the puller holds in a room; as many frames as it takes, each with how many heads are `left` for later ones. */
+  | { readonly kind: 'heads'; readonly room: Uint8Array; readonly heads: readonly Head[]; readonly left: number }
+  /** Which rooms are shared. `open`: the last `openDigest` of this server, or that of the open rooms that the asker knows. */
+  | { readonly kind: 'rooms'; readonly open: Uint8Array }
+
 export type SyncReply =
+  /** What lies beyond, each record as `recordCodec` encodes it. */
   | { readonly kind: 'records'; readonly records: readonly Uint8Array[] }
-  | { readonly kind: 'done'; readonly heads: readonly Head[] }
+  /** What the server holds; as many frames as it takes. */
+  | { readonly kind: 'done'; readonly heads: readonly Head[]; readonly left: number }
+  /** Rooms that both may be in; and the records that found open rooms, unless the asker has that list. */
+  | {
+      readonly kind: 'rooms'
+      readonly rooms: readonly RoomDigest[]
+      readonly open: readonly Uint8Array[]
+      readonly openDigest: Uint8Array
+    }
   | { readonly kind: 'refused'; readonly code: string }
 
-const heads = z.array(z.strictObject({ device: z.string().max(64), inc: bytes(8), seq: count() })).max(HEADS_MAX)
+export type RoomDigest = {
+  readonly room: Uint8Array
+  /** SHA-256 over the server's heads of the room, sorted. */
+  readonly digest: Uint8Array
+  /** The asker is no member, as far as the server knows, and may come in by itself. */
+  readonly open?: 1 | undefined
+}
 
-/** At most 4 MiB: 20,000 heads take 1.6. */
+/** The fields of a `LogPoint`. */
+export const logPoint = { device: z.string().max(64), inc: bytes(8), seq: count() }
+const heads = z
+  .array(z.strictObject({ ...logPoint, hash: bytes(32), fork: z.literal(1).optional() }))
+  .max(HEADS_PER_FRAME)
+const left = z.int().nonnegative().max(HEADS_MAX)
+
+/** At most 64 KiB. */
 export const syncRequestCodec = codec<SyncRequest>(
-  z.strictObject({ kind: z.literal('heads'), room: bytes(32), heads }),
-  FRAME_MAX_BYTES,
+  z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('heads'), room: bytes(32), heads, left }),
+    z.strictObject({ kind: z.literal('rooms'), open: bytes(32) }),
+  ]),
+  SYNC_REQUEST_MAX_BYTES,
 )
 
 /** At most 4 MiB. */
 export const syncReplyCodec = codec<SyncReply>(
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('records'), records: z.array(bytes({ max: RECORD_MAX_BYTES })) }),
-    z.strictObject({ kind: z.literal('done'), heads }),
+    z.strictObject({ kind: z.literal('done'), heads, left }),
+    z.strictObject({
+      kind: z.literal('rooms'),
+      rooms: z
+        .array(z.strictObject({ room: bytes(32), digest: bytes(32), open: z.literal(1).optional() }))
+        .max(ROOMS_MAX),
+      open: z.array(bytes({ max: RECORD_MAX_BYTES })).max(OPEN_ROOMS_MAX),
+      openDigest: bytes(32),
+    }),
     z.strictObject({ kind: z.literal('refused'), code: z.string().max(64) }),
   ]),
   FRAME_MAX_BYTES,

@@ -53,13 +53,20 @@ const member = async (address: string, inviteText: string): Promise<void> => {
     )
     const request = await channel.receive()
     if (isRefusal(request)) return
+    if (request.kind === 'rooms') {
+      const room = fromHex(roomIdOf(network, 'general'))
+      const shared = offers.length > 0 ? [{ room, digest: new Uint8Array(32) }] : []
+      await channel.send({ kind: 'rooms', rooms: shared, open: [], openDigest: request.open })
+      await channel.close()
+      return
+    }
     const general = Buffer.compare(request.room, fromHex(roomIdOf(network, 'general'))) === 0
     const offer = general ? offers.shift() : undefined
     if (offer !== undefined) {
       await channel.send({ kind: 'records', records: [recordCodec.encode(offer.record)] })
       served.get(offer.did)?.resolve()
     }
-    await channel.send({ kind: 'done', heads: [] })
+    await channel.send({ kind: 'done', heads: [], left: 0 })
     await channel.close()
   })
 
@@ -97,12 +104,13 @@ const pull = async (
     { incoming: syncReplyCodec, outgoing: syncRequestCodec },
     { maxFrameBytes: FRAME_MAX_BYTES },
   )
-  const heads = boast === undefined ? [] : [{ device: boast, inc: new Uint8Array(8), seq: 9 }]
-  await channel.send({ kind: 'heads', room: fromHex(roomIdOf(network, 'general')), heads })
+  const heads = boast === undefined ? [] : [{ device: boast, inc: new Uint8Array(8), seq: 9, hash: new Uint8Array(32) }]
+  await channel.send({ kind: 'heads', room: fromHex(roomIdOf(network, 'general')), heads, left: 0 })
   const records: WireRecord[] = []
   for (;;) {
     const reply = await channel.receive()
-    if (isRefusal(reply) || reply.kind === 'refused') throw new Error(`no records: ${JSON.stringify(reply)}`)
+    if (isRefusal(reply) || reply.kind === 'refused' || reply.kind === 'rooms')
+      throw new Error(`no records: ${JSON.stringify(reply)}`)
     if (reply.kind === 'done') {
       await channel.close()
       return records

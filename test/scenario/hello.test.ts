@@ -249,7 +249,7 @@ describe('a dialer', () => {
   test('that has not said hello gets no answer from sync and keys, and its stream ends with its connection', async () => {
     await using one = await stranger()
     const connection = await one.dial(alice.peer)
-    const ask = syncRequestCodec.encode({ kind: 'heads', room: new Uint8Array(32), heads: [] })
+    const ask = syncRequestCodec.encode({ kind: 'heads', room: new Uint8Array(32), heads: [], left: 0 })
     const streams = await Promise.all(
       [syncProtocol, keysProtocol].map((protocol) => one.node.open(connection, protocol(world.network.network))),
     )
@@ -266,7 +266,9 @@ describe('a dialer', () => {
     await line.say(one.hello(hostile.selfSigned(world.network, { user: 'mallory', key: one.key })))
     const stream = await one.node.open(line.connection, syncProtocol(world.network.network)).catch(() => null)
     const frames = stream === null ? null : openFrames(stream, { maxFrameBytes: FRAME_MAX_BYTES })
-    await frames?.send(syncRequestCodec.encode({ kind: 'heads', room: new Uint8Array(32), heads: [] })).catch(() => 0)
+    await frames
+      ?.send(syncRequestCodec.encode({ kind: 'heads', room: new Uint8Array(32), heads: [], left: 0 }))
+      .catch(() => 0)
     expect((await frames?.receive()) ?? { code: 'stream-closed' }).toMatchObject({ code: 'stream-closed' })
     await expectRefused(one, line, 'certificate-self-signed')
   })

@@ -130,7 +130,7 @@ const speech = async (mallory: Mallory, { device }: Admitted, text: string, lie:
     epoch: 0,
     members: new Uint8Array(32),
     commitment: lie.commitment ?? commitmentOf(secret, context),
-    boxes: [{ to, prekey: id, box: lie.box ?? orThrow(await sealBox(publicKey, info, secret)) }],
+    boxes: [{ to, prekey: id, box: lie.box ?? orThrow(await sealBox(publicKey, info, secret, systemRandom)) }],
   }
   const { messageKey } = stepChain(startChain(secret, context))
   const commitment = lie.messageCommitment ?? messageCommitmentOf(messageKey)
@@ -409,7 +409,7 @@ describe('frames that are not in the protocol', () => {
       const room = new Uint8Array(32)
       const frame =
         protocol === 'sync'
-          ? syncRequestCodec.encode({ kind: 'heads', room, heads: [] })
+          ? syncRequestCodec.encode({ kind: 'heads', room, heads: [], left: 0 })
           : keysRequestCodec.encode({ kind: 'want', room, records: [] })
       const answer = await line.ask(protocol, frame)
       expect(answer instanceof Uint8Array ? replies[protocol].decode(answer) : answer).toEqual({

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { PeerEvent } from '../../peer/events.ts'
 import { createRevocationList } from '../../shared/certificate/new-revocation-list.ts'
 import { createWorld, type Resident, says } from '../support/world.ts'
@@ -7,14 +7,14 @@ import { createWorld, type Resident, says } from '../support/world.ts'
 type World = Awaited<ReturnType<typeof createWorld>>
 
 /** A list of the root with these residents on it, DER. */
-const listOf = ({ network }: World, number: number, out: readonly Resident[]): Promise<Uint8Array> =>
+const listOf = ({ network }: World, number: number, out: readonly Resident[], ago = 1_000): Promise<Uint8Array> =>
   createRevocationList({
     issuer: { certificate: network.root, key: network.rootKey },
     number,
     thisUpdate: network.clock.now() - 1_000,
     entries: out.map(({ peer }) => ({
       serial: peer.self.serial,
-      date: network.clock.now() - 1_000,
+      date: network.clock.now() - ago,
       reason: 'keyCompromise' as const,
     })),
   })
@@ -46,6 +46,28 @@ test('a revocation list spreads from peer to peer, cuts the revoked device, and 
   expect(bob.peer.users().find(({ user }) => user === 'mallory')?.devices).toMatchObject([
     { present: false, revoked: true },
   ])
+})
+
+test('of what a revoked device said, that stays which members hold when they learn of it', async () => {
+  await using world = await createWorld()
+  const alice = await world.settle('alice')
+  const bob = await world.settle('bob')
+  const mallory = await world.settle('mallory')
+  const { general } = alice.peer
+  const shown = ({ peer }: Resident) =>
+    peer.history(general, 10).map(({ content }) => (content?.kind === 'text' ? content.text : null))
+  await mallory.peer.say(general, 'vouched for')
+  await Promise.all([alice.until(says('vouched for')), bob.until(says('vouched for'))])
+  await bob.peer.markRead(general) // and soon his receipt tells what he holds
+  await mallory.until((event) => event.kind === 'read' && event.user === 'bob')
+  const id = await mallory.peer.say(general, 'nobody’s witness yet')
+  await Promise.all([alice.until(says('nobody’s witness yet')), bob.until(says('nobody’s witness yet'))])
+  await comeBackWith(alice, await listOf(world, 1, [mallory], -1_000)) // a list tells seconds, and no less
+  await bob.until(cuts('mallory'))
+  for (const one of [alice, bob]) {
+    await vi.waitFor(() => expect(shown(one)).toEqual(['vouched for', 'nobody’s witness yet']), { timeout: 20_000 })
+    expect(one.peer.message(id)).not.toBe(null)
+  }
 })
 
 test('what is said after a revocation is sealed without the revoked device, even when nobody else is there', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openDatabase } from '../../peer/store/database.ts'
 import { openStores, type Stores } from '../../peer/store/stores.ts'
 import { type PeerId, type RoomId, toEpoch, toIncarnation } from '../../shared/ids.ts'
 import { systemRandom } from '../../shared/random.ts'
@@ -18,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => folder.remove())
 
 const opened = <T>(device: PeerId, look: (stores: Stores) => T): T => {
-  const stores = openStores(join(folder.path, 'peer.db'), { storeKey, device }, systemRandom)
+  const stores = openStores(openDatabase(join(folder.path, 'peer.db')), { storeKey, device }, systemRandom)
   try {
     return look(stores)
   } finally {

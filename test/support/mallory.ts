@@ -1,10 +1,11 @@
 import { topicOf } from '../../peer/log/gossip.ts'
-import { parseRecord } from '../../peer/log/record.ts'
+import { bodyOf, parseRecord } from '../../peer/log/record.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { fromHex, type RoomId, toHex } from '../../shared/ids.ts'
 import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
 import { openFrames } from '../../shared/network/frames.ts'
 import type { Stream } from '../../shared/network/node.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { type DeviceBody, deviceBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Hello } from '../../shared/wire/hello.ts'
 import { type KeysReply, keysProtocol, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
@@ -56,13 +57,18 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
     const frames = openFrames(stream, LIMITS)
     const request = await frames.receive()
     if (isRefusal(request)) return
-    const { room } = orThrow(syncRequestCodec.decode(request))
+    const asked = orThrow(syncRequestCodec.decode(request))
     if (blurted !== null) await blurt(stream, blurted)
-    else {
+    else if (asked.kind === 'rooms') {
+      const rooms = [...shelves.keys()].map((room) => ({ room: fromHex(room), digest: systemRandom.bytes(32) }))
+      await frames.send(syncReplyCodec.encode({ kind: 'rooms', rooms, open: [], openDigest: asked.open }))
+    } else {
+      const { room } = asked
       const { records = [], claim = -1 } = shelves.get(toHex(room)) ?? {}
-      const heads = claim < 0 ? [] : [{ device: stranger.node.peerId, inc: pen.inc, seq: claim }]
+      const heads =
+        claim < 0 ? [] : [{ device: stranger.node.peerId, inc: pen.inc, seq: claim, hash: new Uint8Array(32) }]
       await frames.send(syncReplyCodec.encode({ kind: 'records', records }))
-      await frames.send(syncReplyCodec.encode({ kind: 'done', heads }))
+      await frames.send(syncReplyCodec.encode({ kind: 'done', heads, left: 0 }))
     }
     await frames.close()
   })
@@ -104,10 +110,10 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
       }
       return {
         theirs,
-        device: orThrow(deviceBodyCodec.decode(orThrow(parseRecord(theirs.device)).wire.body)),
+        device: orThrow(deviceBodyCodec.decode(bodyOf(orThrow(parseRecord(theirs.device))))),
         beckon: async (room) => {
-          const heads = [{ device: stranger.node.peerId, inc: pen.inc, seq: 1_000_000 }]
-          await ask('sync', syncRequestCodec.encode({ kind: 'heads', room: fromHex(room), heads }))
+          const heads = [{ device: stranger.node.peerId, inc: pen.inc, seq: 1_000_000, hash: new Uint8Array(32) }]
+          await ask('sync', syncRequestCodec.encode({ kind: 'heads', room: fromHex(room), heads, left: 0 }))
         },
         gossip: (room, data) => void gossip.send(rpcOf(topicOf(network.network, room), data)),
         ask,

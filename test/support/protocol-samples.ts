@@ -28,6 +28,16 @@ const plain = (type: string): Samples => {
   if (low !== undefined) {
     return { good: Number(low), extreme: [Number(high)], bad: [Number(low) - 1, Number(high) + 1, 0.5] }
   }
+  if (type === 'bool') return { good: true, extreme: [false], bad: [0, 'true', null] }
+  const [, least, longest] = /^text (\d+)–(\d+)$/.exec(type) ?? []
+  if (least !== undefined) {
+    const [from, to] = [Number(least), Number(longest)]
+    return {
+      good: 'x'.repeat(from),
+      extreme: ['x'.repeat(to)],
+      bad: ['x'.repeat(from - 1), 'x'.repeat(to + 1), new Uint8Array(from)],
+    }
+  }
   const [, kind, most, size = ''] = /^(bytes|text) (≤ )?(\d+)$/.exec(type) ?? []
   if (kind === undefined) throw new Error(`PROTOCOL.md has a type that is none: ${type}`)
   const make = (length: number): unknown => (kind === 'bytes' ? new Uint8Array(length) : 'x'.repeat(length))

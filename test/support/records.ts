@@ -53,7 +53,7 @@ export const createPen = (device: { readonly key: KeyObject; readonly certificat
 
 /** The same record with one bit of a field the other way. */
 export const withFlippedBit = ({ wire }: PennedRecord, field: 'signature' | 'body'): Uint8Array => {
-  const bytes = new Uint8Array(wire[field])
+  const bytes = new Uint8Array(wire[field] ?? [])
   bytes[0] = (bytes[0] ?? 0) ^ 1
   return encodeRecord({ ...wire, [field]: bytes })
 }

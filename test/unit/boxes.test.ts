@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { BOX_BYTES, type BoxContext, generatePrekeyPair, openBox, sealBox, suite } from '../../peer/group/boxes.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import { fromHex, type NetworkId, type PeerId, toEpoch, toHex, toIncarnation, toRoomId } from '../../shared/ids.ts'
+import { systemRandom } from '../../shared/random.ts'
 
 // The published vector for DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM in base mode: test-vectors.json of
 // cfrg/draft-irtf-cfrg-hpke at 5f503c5, which RFC 9180 appendix A draws from.
@@ -41,7 +42,7 @@ const context: BoxContext = {
 const secret = new Uint8Array(32).fill(5)
 
 const sealed = async (publicKey: Uint8Array, to: BoxContext = context): Promise<Uint8Array> => {
-  const box = await sealBox(publicKey, to, secret)
+  const box = await sealBox(publicKey, to, secret, systemRandom)
   if (isRefusal(box)) throw new Error(box.code)
   return box
 }
@@ -76,7 +77,7 @@ describe('HPKE', () => {
 
 describe('a key box', () => {
   test('opens to its secret with the prekey that it was sealed to', async () => {
-    const { publicKey, secretKey } = await generatePrekeyPair()
+    const { publicKey, secretKey } = await generatePrekeyPair(systemRandom)
     expect([publicKey.byteLength, secretKey.byteLength]).toEqual([32, 32])
     const box = await sealed(publicKey)
     expect(box.byteLength).toBe(BOX_BYTES)
@@ -92,19 +93,19 @@ describe('a key box', () => {
     ['recipient', { recipient: 'QmSomebody' as PeerId }],
     ['prekey id', { prekey: new Uint8Array(8).fill(9) }],
   ])('that was made for another %s does not open', async (_, other) => {
-    const { publicKey, secretKey } = await generatePrekeyPair()
+    const { publicKey, secretKey } = await generatePrekeyPair(systemRandom)
     const box = await sealed(publicKey, { ...context, ...other })
     expect(await openBox(secretKey, context, box)).toMatchObject({ kind: 'refusal', code: 'box-wrong' })
   })
 
   test('does not open with another prekey', async () => {
-    const [ours, theirs] = await Promise.all([generatePrekeyPair(), generatePrekeyPair()])
+    const [ours, theirs] = await Promise.all([generatePrekeyPair(systemRandom), generatePrekeyPair(systemRandom)])
     const box = await sealed(theirs.publicKey)
     expect(await openBox(ours.secretKey, context, box)).toMatchObject({ code: 'box-wrong' })
   })
 
   test('does not open when any one byte is altered, or when it is cut or lengthened', async () => {
-    const { publicKey, secretKey } = await generatePrekeyPair()
+    const { publicKey, secretKey } = await generatePrekeyPair(systemRandom)
     const box = await sealed(publicKey)
     const at = fc.integer({ min: 0, max: BOX_BYTES - 1 })
     // X25519 ignores the top bit of the last byte of a point (RFC 7748 §5); the altered bytes are bound all the same.
@@ -121,7 +122,7 @@ describe('a key box', () => {
   })
 
   test('never looks the same twice', async () => {
-    const { publicKey } = await generatePrekeyPair()
+    const { publicKey } = await generatePrekeyPair(systemRandom)
     expect(await sealed(publicKey)).not.toEqual(await sealed(publicKey))
   })
 
@@ -131,6 +132,9 @@ describe('a key box', () => {
     ['too few bytes', new Uint8Array(31)],
     ['too many bytes', new Uint8Array(33)],
   ])('to a prekey that is no key (%s) is refused, and throws nothing', async (_, publicKey) => {
-    expect(await sealBox(publicKey, context, secret)).toMatchObject({ kind: 'refusal', code: 'prekey-wrong' })
+    expect(await sealBox(publicKey, context, secret, systemRandom)).toMatchObject({
+      kind: 'refusal',
+      code: 'prekey-wrong',
+    })
   })
 })

@@ -147,6 +147,16 @@ describe('frames', () => {
     expect(isRefusal(await receive())).toBe(false)
     expect(line.isPaused()).toBe(false)
   })
+
+  test('that nobody reads make it pause however small they are: each takes memory', async () => {
+    const line = fakeStream()
+    const { receive } = openFrames(line.stream, { ...LIMITS, bufferBytes: 10_000 })
+    const tiny = framed(...Array.from({ length: 100 }, () => Uint8Array.of(1)))
+    line.come(tiny)
+    expect(line.isPaused()).toBe(true)
+    for (let frame = 0; frame < 100; frame++) expect(isRefusal(await receive())).toBe(false)
+    expect(line.isPaused()).toBe(false)
+  })
 })
 
 describe('a frame to send', () => {

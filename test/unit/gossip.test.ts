@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { gossipIdOf, joinGossip, publishRecords } from '../../peer/log/gossip.ts'
 import { type ParsedRecord, parseRecord } from '../../peer/log/record.ts'
+import type { Allowance } from '../../peer/network/allowance.ts'
 import { orThrow, type Refusal, refuse } from '../../shared/errors.ts'
 import { type PeerId, type RoomId, roomIdOf } from '../../shared/ids.ts'
 import { GOSSIP_MAX_BYTES, GOSSIP_MAX_RECORDS } from '../../shared/limits.ts'
@@ -23,10 +24,14 @@ const write = async (room: RoomId, bytes = 200): Promise<ParsedRecord> => {
 type Judge = Parameters<Gossip['subscribe']>[1]
 
 /** A wire between `publishRecords` and one reader of #general. */
-const reader = (outcomeOf: (record: ParsedRecord) => 'stored' | Refusal = () => 'stored') => {
+const reader = (
+  outcomeOf: (record: ParsedRecord) => 'stored' | Refusal = () => 'stored',
+  spend: Allowance['spend'] = () => 0,
+) => {
   const sent: { readonly topic: string; readonly data: Uint8Array }[] = []
   const taken: ParsedRecord[] = []
   const fouls: Refusal[] = []
+  const lies: PeerId[] = []
   let judge: Judge = async () => 'drop'
   const gossip: Gossip = {
     service: () => {
@@ -37,6 +42,7 @@ const reader = (outcomeOf: (record: ParsedRecord) => 'stored' | Refusal = () => 
     subscribe: (_topic, given) => {
       judge = given
     },
+    unsubscribe: () => undefined,
     publish: async (topic, data) => void sent.push({ topic, data }),
   }
   const take = async (record: ParsedRecord): Promise<'stored' | Refusal> => {
@@ -44,12 +50,15 @@ const reader = (outcomeOf: (record: ParsedRecord) => 'stored' | Refusal = () => 
     return outcomeOf(record)
   }
   const ingest = { take, idle: async () => undefined }
-  joinGossip({ gossip, network, room: general, ingest, onFoul: (refusal) => fouls.push(refusal) })
+  const onFoul = (refusal: Refusal): void => void fouls.push(refusal)
+  const onLie = (peer: PeerId): void => void lies.push(peer)
+  joinGossip({ gossip, network, ingest, onFoul, onLie, allowance: { spend } }, general)
   const opinions = (): Promise<GossipOpinion[]> => Promise.all(sent.map(({ data }) => judge(data, 'bob' as PeerId)))
   return {
     sent,
     taken,
     fouls,
+    lies,
     opinions,
     publish: (some: readonly ParsedRecord[]) => publishRecords(gossip, network, some),
   }

@@ -62,13 +62,13 @@ test('heads are kept a device, an incarnation and a room, and read from the stor
     reads++
     return stored
   }
-  const log = createLog({ heads } as unknown as Parameters<typeof createLog>[0])
+  const log = createLog({ heads, hashAt: () => null }, () => [])
   const id = { room, device, incarnation }
   expect(log.head(id)).toMatchObject({ seq: 3, hash: hash('three') })
   expect(log.head({ ...id, incarnation: '01'.repeat(8) as Incarnation })).toBeNull()
   log.advance(id, head)
   expect(log.head(id)).toMatchObject(head)
-  expect(log.heads(room)).toEqual([{ device, inc: fromHex(incarnation), seq: 4 }])
+  expect(log.heads(room)).toEqual([{ device, inc: fromHex(incarnation), seq: 4, hash: fromHex(hash('four')) }])
   log.reload(room)
   expect(log.head(id)).toMatchObject({ seq: 3 })
   expect(reads).toBe(2)

@@ -25,10 +25,27 @@ import {
 import { type FileReply, type FileRequest, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import { type HelloMessage, helloCodec } from '../../shared/wire/hello.ts'
 import { type KeysReply, type KeysRequest, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import { type LiveMessage, liveCodec } from '../../shared/wire/live.ts'
+import {
+  emptyBodyCodec,
+  type GrantBody,
+  grantBodyCodec,
+  type InviteBody,
+  inviteBodyCodec,
+  type RemoveBody,
+  type RoomBody,
+  removeBodyCodec,
+  roomBodyCodec,
+  type SettingsBody,
+  settingsBodyCodec,
+} from '../../shared/wire/membership.ts'
+import { type ReceiptBody, receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { headerCodec, type RecordHeader, recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import { type RevocationMessage, revocationCodec } from '../../shared/wire/revocation.ts'
 import {
   type Head,
+  type LogPoint,
+  type RoomDigest,
   type SyncReply,
   type SyncRequest,
   syncReplyCodec,
@@ -105,26 +122,48 @@ const FIELDS = {
     proof: of<WireRecord['proof']>({ index: 1, size: 1, path: 1 }),
   },
   body: {
+    room: of<RoomBody>({ nonce: 1, creator: 1, name: 1, access: 1, history: 1 }),
+    invite: of<InviteBody>({ user: 1 }),
+    remove: of<RemoveBody>({ user: 1, heads: 1 }),
+    head: of<Item<RemoveBody['heads']>>({ device: 1, inc: 1, seq: 1 }),
+    grant: of<GrantBody>({ user: 1, admin: 1 }),
+    settings: of<SettingsBody>({ name: 1, topic: 1, keepMs: 1, keepMessages: 1 }),
     device: of<DeviceBody>({ certificate: 1, prekey: 1 }),
     prekey: of<DeviceBody['prekey']>({ id: 1, suite: 1, publicKey: 1, created: 1 }),
     'sender-key': of<SenderKeyBody>({ epoch: 1, members: 1, commitment: 1, boxes: 1 }),
     box: of<Item<SenderKeyBody['boxes']>>({ to: 1, prekey: 1, box: 1 }),
+    receipt: of<ReceiptBody>({ held: 1, read: 1 }),
+    held: of<Item<ReceiptBody['held']>>({ device: 1, inc: 1, seq: 1, hash: 1 }),
+    read: of<Item<ReceiptBody['read']>>({ device: 1, inc: 1, seq: 1 }),
   },
   content: {
-    text: of<Of<MessageContent, 'text'>>({ kind: 1, text: 1 }),
+    text: of<Of<MessageContent, 'text'>>({ kind: 1, text: 1, reply: 1 }),
+    edit: of<Of<MessageContent, 'edit'>>({ kind: 1, of: 1, text: 1 }),
+    delete: of<Of<MessageContent, 'delete'>>({ kind: 1, of: 1 }),
+    reaction: of<Of<MessageContent, 'reaction'>>({ kind: 1, of: 1, emoji: 1, on: 1 }),
     file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
   } satisfies Tables<MessageContent['kind']>,
   sync: {
-    heads: of<SyncRequest>({ kind: 1, room: 1, heads: 1 }),
-    head: of<Head>({ device: 1, inc: 1, seq: 1 }),
+    ask: of<Of<SyncRequest, 'rooms'>>({ kind: 1, open: 1 }),
+    rooms: of<Of<SyncReply, 'rooms'>>({ kind: 1, rooms: 1, open: 1, openDigest: 1 }),
+    digest: of<RoomDigest>({ room: 1, digest: 1, open: 1 }),
+    heads: of<Of<SyncRequest, 'heads'>>({ kind: 1, room: 1, heads: 1, left: 1 }),
+    head: of<Head>({ device: 1, inc: 1, seq: 1, hash: 1, fork: 1 }),
     records: of<Of<SyncReply, 'records'>>({ kind: 1, records: 1 }),
-    done: of<Of<SyncReply, 'done'>>({ kind: 1, heads: 1 }),
+    done: of<Of<SyncReply, 'done'>>({ kind: 1, heads: 1, left: 1 }),
     refused: of<Of<SyncReply, 'refused'>>({ kind: 1, code: 1 }),
-  } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'head'>,
+  } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'ask' | 'digest' | 'head'>,
+  live: {
+    presence: of<Of<LiveMessage, 'presence'>>({ kind: 1, state: 1 }),
+    typing: of<Of<LiveMessage, 'typing'>>({ kind: 1, room: 1 }),
+    changed: of<Of<LiveMessage, 'changed'>>({ kind: 1, room: 1 }),
+    held: of<Of<LiveMessage, 'held'>>({ kind: 1, room: 1, heads: 1 }),
+    head: of<LogPoint>({ device: 1, inc: 1, seq: 1 }),
+  } satisfies Tables<LiveMessage['kind'] | 'head'>,
   keys: {
-    want: of<KeysRequest>({ kind: 1, room: 1, records: 1 }),
+    want: of<KeysRequest>({ kind: 1, room: 1, records: 1, bare: 1 }),
     keys: of<Of<KeysReply, 'keys'>>({ kind: 1, keys: 1 }),
-    entry: of<Item<Of<KeysReply, 'keys'>['keys']>>({ record: 1, key: 1 }),
+    entry: of<Item<Of<KeysReply, 'keys'>['keys']>>({ record: 1, key: 1, body: 1 }),
     refused: of<Of<KeysReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<KeysRequest['kind'] | KeysReply['kind'] | 'entry'>,
   file: {
@@ -142,7 +181,10 @@ const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   'enrolment, CA → newcomer': [caCodec],
   hello: [helloCodec],
   revocation: [revocationCodec],
-  'sync, keys': [syncRequestCodec, syncReplyCodec, keysRequestCodec, keysReplyCodec],
+  'sync, requests': [syncRequestCodec],
+  'sync, replies': [syncReplyCodec],
+  keys: [keysRequestCodec, keysReplyCodec],
+  live: [liveCodec],
   'file, requests': [fileRequestCodec],
   'file, replies': [fileReplyCodec],
 }
@@ -173,12 +215,27 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'record.header': headerCodec,
   'body.device': deviceBodyCodec,
   'body.sender-key': senderKeyBodyCodec,
+  'body.room': roomBodyCodec,
+  'body.invite': inviteBodyCodec,
+  'body.remove': removeBodyCodec,
+  'body.grant': grantBodyCodec,
+  'body.settings': settingsBodyCodec,
+  'body.receipt': receiptBodyCodec,
   'content.text': messageContentCodec,
   'content.file': messageContentCodec,
+  'content.edit': messageContentCodec,
+  'content.delete': messageContentCodec,
+  'content.reaction': messageContentCodec,
+  'sync.ask': syncRequestCodec,
   'sync.heads': syncRequestCodec,
+  'sync.rooms': syncReplyCodec,
   'sync.records': syncReplyCodec,
   'sync.done': syncReplyCodec,
   'sync.refused': syncReplyCodec,
+  'live.presence': liveCodec,
+  'live.typing': liveCodec,
+  'live.changed': liveCodec,
+  'live.held': liveCodec,
   'keys.want': keysRequestCodec,
   'keys.keys': keysReplyCodec,
   'keys.refused': keysReplyCodec,
@@ -221,6 +278,13 @@ describe('the protocol text', () => {
       expect(reader.decode(new Uint8Array(most))).toMatchObject({ code: 'frame-malformed' })
       expect(reader.decode(new Uint8Array(most + 1))).toMatchObject({ code: 'frame-too-large' })
     }
+  })
+
+  test('gives joins and leaves an empty body', () => {
+    expect(emptyBodyCodec.decode(emptyBodyCodec.encode({}))).toEqual({})
+    expect(inviteBodyCodec.encode({ user: 'x' })).toSatisfy((bytes: Uint8Array) =>
+      isRefusal(emptyBodyCodec.decode(bytes)),
+    )
   })
 
   test('names the fields of a manifest', () => {

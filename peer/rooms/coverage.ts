@@ -1,0 +1,21 @@
+import { type PeerId, type RecordHash, toHex } from '../../shared/ids.ts'
+import type { Cover } from '../store/receipts.ts'
+import type { LogId } from '../store/records.ts'
+
+/**
+ * How far others' receipts prove a log to be older than a time: a stolen key writes nothing into the past of others. A
+ * receipt counts whose hash is that of the record which is held here, by another device that is not revoked itself.
+ * @param covers of this log, up to that time, the highest numbers first
+ * @returns the highest number that is covered, and all before it; −1: none is
+ */
+export const coveredUntil = (
+  log: LogId,
+  covers: Iterable<Cover>,
+  hashAt: (seq: number) => RecordHash | null,
+  isWitness: (device: PeerId) => boolean,
+): number => {
+  for (const { seq, by, hash } of covers) {
+    if (by !== log.device && isWitness(by) && toHex(hash) === hashAt(seq)) return seq
+  }
+  return -1
+}

@@ -1,0 +1,258 @@
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import {
+  directRoomIdOf,
+  foundedRoomIdOf,
+  type NetworkId,
+  type PeerId,
+  type RecordHash,
+  type RoomId,
+  roomIdOf,
+  toRecordHash,
+  type UserName,
+} from '../../shared/ids.ts'
+import { ROOMS_MAX } from '../../shared/limits.ts'
+import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
+import { headerCodec } from '../../shared/wire/record.ts'
+import type { Audience, Recipient } from '../group/group.ts'
+import type { Judge } from '../log/judge.ts'
+import type { Log } from '../log/log.ts'
+import type { ParsedRecord } from '../log/record.ts'
+import type { LogId, RecordStore } from '../store/records.ts'
+import type { RoomStore } from '../store/rooms.ts'
+import type { Directory } from './directory.ts'
+import { foundedRoom } from './founded.ts'
+import { createHiding } from './hiding.ts'
+import { fixedRoom, type Room, type RoomFacts } from './room.ts'
+
+/** All rooms that this device knows of, and who may do what in each. */
+export type Rooms = Judge & {
+  readonly general: RoomId
+  get(room: RoomId): Room | null
+  all(): readonly Room[]
+  /** Those that this device keeps in step with others: the directory first, since it has the certificates for the rest. */
+  carried(): readonly RoomId[]
+  /** Those carried ones that a user is in too, or may come into by itself. */
+  sharedWith(user: UserName): readonly SharedWith[]
+  /** The room of ourselves and another user, or of ourselves alone. */
+  direct(other: UserName): RoomId
+  /** For whom a message is sealed now. */
+  audience(room: RoomId): Audience
+  /** Whether we may write in a room now. */
+  mayWrite(room: RoomId): Refusal | null
+  /** Whether a user may be served the records of a room. */
+  mayRead(room: RoomId, user: UserName): Refusal | null
+  /** Whether a user may be given the key of a message. */
+  mayHaveKey(log: LogId, seq: number, user: UserName): boolean
+  /** The newest membership records that this log of ours does not cite yet. */
+  cite(log: LogId, seq: number): readonly RecordHash[]
+  /** A record of ours has its place, and is not stored yet: the next one of its log need not cite what it cites. */
+  place(log: LogId, record: OwnRecord): void
+  /** Records of ours are being stored, within their transaction. */
+  learnOwn(log: LogId, record: OwnRecord): void
+  isHidden(log: LogId, seq: number): boolean
+  /** A newer revocation list is in force, or a receipt came that proves a revoked device's records to be older. */
+  revocationsChanged(): void
+}
+
+/** A room of ours, and whether another user is in it too. */
+export type SharedWith = { readonly room: RoomId; readonly isMember: boolean }
+
+/** As much of a record of our own as a room asks for. */
+export type OwnRecord = Pick<ParsedRecord, 'hash' | 'header' | 'room'> & {
+  readonly wire: { readonly body: Uint8Array | null }
+}
+
+export type RoomsParts = {
+  readonly network: NetworkId
+  readonly self: UserName
+  readonly store: RoomStore
+  readonly records: RecordStore
+  readonly log: Log
+  readonly directory: Directory
+  /** When a device was revoked, milliseconds since the epoch; null when it was not. */
+  readonly revokedSince: (device: PeerId) => number | null
+  /** The last number of a revoked device's log that others' receipts prove to be older than its revocation; −1 for none. */
+  readonly coveredUntil: (log: LogId, revokedAt: number) => number
+  /** Members, admins or settings of a room, or what counts in it, has changed. */
+  readonly onChange: (room: RoomId) => void
+}
+
+export const createRooms = (parts: RoomsParts): Rooms => {
+  const { network, self, store, records, directory } = parts
+  const general = roomIdOf(network, 'general')
+  const hiding = createHiding(parts)
+  let rooms = new Map<RoomId, Room>()
+  /** Versions of the rooms that learnt something, from before the transaction that is open. */
+  const touched = new Map<RoomId, number>()
+  const changed = new Set<RoomId>()
+  const audiences = new Map<
+    RoomId,
+    { readonly of: readonly Recipient[]; readonly version: number; readonly audience: Audience }
+  >()
+  const directRooms = new Map<RoomId, UserName>()
+
+  const vouched = (log: LogId, seq: number): boolean => {
+    const since = parts.revokedSince(log.device)
+    return since === null || seq <= parts.coveredUntil(log, since)
+  }
+  const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched })
+
+  const learnAgain = (id: RoomId): Room => {
+    const room = founded(id)
+    for (const { log, hash } of store.citations(id)) {
+      const stored = records.get(hash)
+      const header = stored === null ? null : headerCodec.decode(stored.header)
+      const user = directory.userOf(log.device)
+      if (stored === null || header === null || isRefusal(header) || user === null) continue
+      room.learn({ hash, header, body: stored.body, log, user })
+    }
+    return room
+  }
+  const load = (): void => {
+    rooms = new Map([
+      [directory.room, fixedRoom(directory.room, 'directory', () => true, factsOf('~directory'))],
+      [general, fixedRoom(general, 'general', () => true, factsOf('general'))],
+    ])
+    for (const known of store.all()) {
+      rooms.set(
+        known.room,
+        known.kind === 'direct' ? directRoom(known.room, self, known.other) : learnAgain(known.room),
+      )
+    }
+    for (const room of rooms.values()) hiding.load(room)
+  }
+
+  const direct = (other: UserName): RoomId => {
+    const id = directRoomIdOf(network, self, other)
+    if (!rooms.has(id)) {
+      store.add({ room: id, kind: 'direct', other })
+      rooms.set(id, directRoom(id, self, other))
+    }
+    return id
+  }
+  /** Whose direct room with us this is; null when it is none. */
+  const directWith = (id: RoomId): UserName | null => {
+    if (!directRooms.has(id)) {
+      for (const { user } of directory.devices()) directRooms.set(directRoomIdOf(network, self, user), user)
+    }
+    return directRooms.get(id) ?? null
+  }
+  const founds = ({ header, wire, room }: ParsedRecord): boolean =>
+    header.kind === 'room' &&
+    header.seq === 0 &&
+    wire.body !== null &&
+    foundedRoomIdOf(network, wire.body) === room &&
+    !isRefusal(roomBodyCodec.decode(wire.body))
+
+  const learn = (log: LogId, { hash, header, wire }: OwnRecord, user: UserName): void => {
+    const known = rooms.get(log.room)
+    const room = known ?? founded(log.room)
+    if (known === undefined) {
+      rooms.set(log.room, room)
+      store.add({ room: log.room, kind: 'founded' })
+    }
+    if (!touched.has(room.id)) touched.set(room.id, known === undefined ? -1 : room.version())
+    room.learn({ hash, header, body: wire.body, log, user })
+    if (header.after.length > 0 || isMembershipKind(header.kind)) {
+      store.cite({ log, seq: header.seq, hash, cited: header.after.map(toRecordHash) })
+    }
+    hiding.touch(log)
+  }
+
+  const audience = (id: RoomId): Audience => {
+    const room = rooms.get(id)
+    const of = directory.recipients()
+    const version = room?.version() ?? 0
+    const known = audiences.get(id)
+    if (known !== undefined && known.of === of && known.version === version) return known.audience
+    const list = room === undefined ? [] : of.filter(({ user }) => room.isMember(user))
+    const made = { list, pastIsOpen: room?.facts().history !== 'since-join' }
+    audiences.set(id, { of, version, audience: made })
+    return made
+  }
+
+  load()
+  return {
+    general,
+    get: (id) => rooms.get(id) ?? null,
+    all: () => [...rooms.values()],
+    carried: () => [...rooms.values()].filter((room) => room.isMember(self)).map(({ id }) => id),
+    sharedWith: (user) =>
+      [...rooms.values()]
+        .filter((room) => room.isMember(self) && (room.isMember(user) || room.facts().access === 'open'))
+        .map((room) => ({ room: room.id, isMember: room.isMember(user) })),
+    direct,
+    audience,
+    mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
+    // Whoever has no business in a room is not told whether there is one.
+    mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),
+    mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
+    cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
+    place: (log, { hash, header, wire }) =>
+      rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self }),
+    isHidden: hiding.isHidden,
+
+    admits: (record) => {
+      if (rooms.has(record.room)) return null
+      if (rooms.size >= ROOMS_MAX) return refuse('room-unknown', `${ROOMS_MAX} rooms are known already`)
+      if (founds(record)) return null
+      const other = directWith(record.room)
+      if (other === null) return refuse('room-unknown', record.room)
+      direct(other)
+      return null
+    },
+    judge: (record, { user }, log) => {
+      const { hash, header, wire } = record
+      const room = rooms.get(record.room) ?? founded(record.room)
+      return room.judge({ hash, header, body: wire.body, log, user })
+    },
+    learn: (log, record, { user }) => learn(log, record, user),
+    learnOwn: (log, record) => learn(log, record, self),
+    conclude: () => {
+      for (const [id, version] of touched) {
+        const room = rooms.get(id)
+        if (room === undefined) continue
+        const moved = room.version() !== version
+        if (hiding.conclude(room, moved) || moved) changed.add(id)
+      }
+      touched.clear()
+    },
+    settle: () => {
+      const told = [...changed]
+      changed.clear()
+      for (const id of told) parts.onChange(id)
+    },
+    forget: () => {
+      touched.clear()
+      changed.clear()
+      load()
+    },
+    revocationsChanged: () => {
+      for (const room of rooms.values()) {
+        room.refresh()
+        hiding.conclude(room, true)
+      }
+      for (const id of rooms.keys()) parts.onChange(id)
+    },
+  }
+}
+
+const unknown = (rooms: ReadonlyMap<RoomId, Room>, id: RoomId): Refusal | null =>
+  rooms.has(id) ? null : refuse('room-unknown', id)
+
+const factsOf = (name: string): RoomFacts => ({
+  name,
+  topic: '',
+  access: 'all',
+  history: 'all',
+  creator: null,
+  keepMs: 0,
+  keepMessages: 0,
+  members: null,
+})
+
+const directRoom = (id: RoomId, self: UserName, other: UserName): Room => {
+  const members = new Map([self, other].map((user) => [user, { admin: false }]))
+  const facts: RoomFacts = { ...factsOf(other), access: 'direct', members }
+  return fixedRoom(id, 'direct', (user) => members.has(user), facts)
+}

@@ -1,0 +1,52 @@
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import type { Position } from '../rooms/timeline.ts'
+import { blobOrNull, type Database, integer, text } from './database.ts'
+
+/** A message of which body and key are still there. */
+export type Kept = Position & { readonly arrival: number; readonly target: Uint8Array | null }
+
+export type RetentionStore = ReturnType<typeof createRetentionStore>
+
+/** Erases bodies and keys, and leaves header and signature: the chain still verifies. */
+export const createRetentionStore = (database: Database) => {
+  // A record of ours that is not signed yet is read again when it is.
+  const before = database.prepare(
+    `SELECT arrival, ms, count, hash, target FROM records INDEXED BY records_by_time
+     WHERE room = ? AND kind = 'message' AND erased < 2 AND ms >= ? AND (ms, count, hash) < (?, ?, ?)
+     AND signature IS NOT NULL ORDER BY ms, count, hash LIMIT ?`,
+  )
+  const beyond = database.prepare(
+    `SELECT ms, count, hash FROM records INDEXED BY records_by_time WHERE room = ? AND kind = 'message' AND erased < 2
+     ORDER BY ms DESC, count DESC, hash DESC LIMIT 1 OFFSET ?`,
+  )
+  const erase = database.prepare(
+    'UPDATE records SET body = NULL, sealed_key = NULL, erased = 2, unread = 0, target = NULL WHERE arrival = ?',
+  )
+  const forget = database.prepare('DELETE FROM changes WHERE target = ?')
+  const forgetOne = database.prepare('DELETE FROM changes WHERE target = ? AND hash = ?')
+  const toPosition = (row: Record<string, unknown>): Position => ({
+    ms: integer(row.ms),
+    count: integer(row.count),
+    hash: text(row.hash) as RecordHash,
+  })
+  return {
+    /** Messages before a place, the oldest first. @param from nothing older than this time is asked for, milliseconds since the epoch */
+    before: (room: RoomId, from: number, { ms, count, hash }: Position, limit: number): Kept[] =>
+      before.all(room, from, ms, count, hash, limit).map((row) => ({
+        ...toPosition(row),
+        arrival: integer(row.arrival),
+        target: blobOrNull(row.target),
+      })),
+    /** The place of the oldest of the newest `keep` messages; null where there are not so many. */
+    keepsFrom: (room: RoomId, keep: number): Position | null => {
+      const row = beyond.get(room, keep - 1)
+      return row === undefined ? null : toPosition(row)
+    },
+    /** @param own the blind name of the message itself: what was said about it goes with it */
+    erase: ({ arrival, target, hash }: Kept, own: Uint8Array): void => {
+      erase.run(arrival)
+      forget.run(own)
+      if (target !== null) forgetOne.run(target, hash)
+    },
+  }
+}

@@ -1,0 +1,62 @@
+import { fromHex, type PeerId, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
+import type { WireRecord } from '../../shared/wire/record.ts'
+import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
+import { blob, type Database, integer, text } from './database.ts'
+import type { LogId } from './records.ts'
+import { wireOf } from './wire-record.ts'
+
+/** One record of a log as its place in the order of time, without its bytes. */
+export type Step = {
+  readonly arrival: number
+  readonly seq: number
+  readonly ms: number
+  readonly count: number
+  readonly hash: RecordHash
+}
+
+/** What serving the records of a room to others asks of the store. */
+export type ServingStore = ReturnType<typeof createServingStore>
+
+export const createServingStore = (database: Database) => {
+  const steps = database.prepare(
+    `SELECT arrival, seq, ms, count, hash FROM records
+     WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND seq <= ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
+  )
+  const wire = database.prepare('SELECT header, signature, proof, body FROM records WHERE arrival = ?')
+  const forks = database.prepare(
+    'SELECT device, inc, MIN(seq) AS seq FROM equivocations WHERE room = ? GROUP BY device, inc',
+  )
+  const other = database.prepare('SELECT wire FROM equivocations WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
+
+  return {
+    /** The next signed records of one log past a number, up to another: at most `limit`. */
+    steps: (log: LogId, after: number, upTo: number, limit: number): Step[] =>
+      steps.all(log.room, log.device, log.incarnation, after, upTo, limit).map((row) => ({
+        arrival: integer(row.arrival),
+        seq: integer(row.seq),
+        ms: integer(row.ms),
+        count: integer(row.count),
+        hash: text(row.hash) as RecordHash,
+      })),
+    /** One record that is signed. */
+    wire: (arrival: number): WireRecord | null => {
+      const row = wire.get(arrival)
+      return row === undefined ? null : wireOf(row)
+    },
+    /** Logs of which two records with one number are kept, with the lowest such number of each. */
+    forks: (room: RoomId): LogPoint[] =>
+      forks.all(room).map((row) => ({ device: text(row.device), inc: fromHex(text(row.inc)), seq: integer(row.seq) })),
+    /** The record that is kept beside the one with this number of the log, as `encodeRecord` made it. */
+    other: (log: LogId, seq: number): Uint8Array | null => {
+      const row = other.get(log.room, log.device, log.incarnation, seq)
+      return row === undefined ? null : blob(row.wire)
+    },
+  }
+}
+
+/** What the wire names, within a room. */
+export const logOf = (room: RoomId, { device, inc }: LogName): LogId => ({
+  room,
+  device: device as PeerId,
+  incarnation: toIncarnation(inc),
+})

@@ -1,0 +1,214 @@
+import { type Fact, type FactOf, isFact } from '../../peer/group/fact.ts'
+import { createKnowledge, type Knowledge, type Past } from '../../peer/group/knowledge.ts'
+import { evaluate, type Membership } from '../../peer/group/membership.ts'
+import type { LogId } from '../../peer/store/records.ts'
+import { isRefusal } from '../../shared/errors.ts'
+import { type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
+import { CLOCK_SKEW_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
+import { isMembershipKind, membershipBodyOf } from '../../shared/wire/membership.ts'
+import { receiptBodyCodec } from '../../shared/wire/receipt.ts'
+import { type Evidence, forksAt, inTime, type Known, logName, type Witness } from './evidence.ts'
+
+/** A room as it is by everything that is known of it, and who should agree on that. */
+export type Reference = {
+  readonly room: RoomId
+  readonly kind: 'general' | 'direct' | 'founded'
+  readonly openTo: 'all' | 'since-join'
+  /** Witnesses whose user is a member. */
+  readonly members: readonly Witness[]
+  isMember(user: UserName): boolean
+  /** All that the members hold, in the order of time. */
+  readonly records: readonly Known[]
+  readonly facts: readonly Fact[]
+  /** Null of a room that no record founds. */
+  readonly membership: Membership | null
+  pastOf(record: Known): Past
+  /** Whether a user was a member for whoever knew this, whatever revocations it had heard of. */
+  couldBeMember(user: UserName, past: Past): boolean
+  /** Whether its history policy grants a user a message. */
+  grants(user: UserName, record: Known): boolean
+  /** Whether a record counts for nobody. */
+  isHidden(record: Known): boolean
+}
+
+/** All rooms that a witness knows, but for the directory. */
+export const referencesOf = (evidence: Evidence): Reference[] => {
+  const rooms = new Map<RoomId, { readonly kind: string; readonly other: string }>()
+  for (const { life } of evidence.witnesses) {
+    for (const room of life.core.rooms.all()) rooms.set(room.id, { kind: room.kind, other: room.facts().name })
+  }
+  return [...rooms].flatMap(([room, { kind }]) => {
+    if (kind === 'directory') return []
+    if (kind === 'founded') return foundedReference(evidence, room)
+    return fixedReference(evidence, room, kind === 'direct' ? 'direct' : 'general')
+  })
+}
+
+const fixedReference = (evidence: Evidence, room: RoomId, kind: 'general' | 'direct'): Reference[] => {
+  const facts = evidence.witnesses.map(({ life }) => life.core.rooms.get(room)?.facts()).find((one) => one != null)
+  const isMember = (user: UserName): boolean => facts?.members?.has(user) ?? true
+  const members = evidence.witnesses.filter(({ seat }) => isMember(seat.user))
+  const records = heldBy(evidence, members, room)
+  return [
+    {
+      room,
+      kind,
+      openTo: 'all',
+      members,
+      isMember,
+      records,
+      facts: [],
+      membership: null,
+      pastOf: () => NOTHING,
+      couldBeMember: () => true,
+      grants: isMember,
+      isHidden: hiding(evidence, members, room, records, null),
+    },
+  ]
+}
+
+/** What is known is what members hold; who they are hangs on what is known: until nothing changes any more. */
+const foundedReference = (evidence: Evidence, room: RoomId): Reference[] => {
+  let members = evidence.witnesses
+  for (;;) {
+    const made = referenceBy(evidence, room, members)
+    if (made === null) return []
+    if (made.members.length === members.length) return [made]
+    members = made.members
+  }
+}
+
+const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): Reference | null => {
+  const records = heldBy(evidence, by, room)
+  const { knowledge, facts } = factsOf(records)
+  const founding = facts.find((fact): fact is FactOf<'room'> => isFact(fact, 'room'))
+  if (founding === undefined) return null
+  const forks = allForks(by, room)
+  const revoked = revokedFrom(evidence, records)
+  const counts = ({ log, seq }: Fact): boolean =>
+    seq < (revoked.get(logName(log)) ?? Number.POSITIVE_INFINITY) &&
+    seq < (forks.get(logName(log)) ?? Number.POSITIVE_INFINITY)
+  const membership = evaluate(founding, facts, counts)
+  const views = new Map<Past, readonly Membership[]>()
+  const viewsOf = (past: Past): readonly Membership[] => {
+    const known = views.get(past)
+    if (known !== undefined) return known
+    const had = facts.filter(({ hash }) => past.has(hash))
+    const made = [evaluate(founding, had, counts), ...(had.every(counts) ? [] : [evaluate(founding, had)])]
+    views.set(past, made)
+    return made
+  }
+  return {
+    room,
+    kind: 'founded',
+    openTo: founding.body.history,
+    members: by.filter(({ seat }) => membership.members.has(seat.user)),
+    isMember: (user) => membership.members.has(user),
+    records,
+    facts,
+    membership,
+    pastOf: ({ log, seq }) => knowledge.pastOf(log, seq),
+    couldBeMember: (user, past) => viewsOf(past).some(({ members }) => members.has(user)),
+    grants: (user, { log, seq }) =>
+      membership.members.has(user) &&
+      (founding.body.history === 'all' || membership.entryKnownBy(user, knowledge.pastOf(log, seq))),
+    isHidden: hiding(evidence, by, room, records, { membership, knowledge }),
+  }
+}
+
+const heldBy = ({ known }: Evidence, by: readonly Witness[], room: RoomId): Known[] =>
+  [...(known.get(room)?.values() ?? [])]
+    .filter(({ hash }) => by.some(({ rooms }) => rooms.get(room)?.has(hash) === true))
+    .sort(inTime)
+
+/** Learns all records, each after those that it cites and those before it, whatever their times claim. */
+const factsOf = (records: readonly Known[]): { knowledge: Knowledge; facts: Fact[] } => {
+  const knowledge = createKnowledge()
+  const facts: Fact[] = []
+  const next = new Map<string, number>()
+  let left = records
+  while (left.length > 0) {
+    const later = left.filter((record) => {
+      const { log, seq, header, hash, user, body } = record
+      const after = header.after.map(toRecordHash)
+      if (seq > (next.get(logName(log)) ?? 0) || knowledge.lacks(after).length > 0) return true
+      if (seq < (next.get(logName(log)) ?? 0)) return false // of two with one number, the second
+      next.set(logName(log), seq + 1)
+      const isFactKind = isMembershipKind(header.kind)
+      knowledge.note(log, seq, after, isFactKind ? hash : undefined)
+      if (!isMembershipKind(header.kind) || body === null) return false
+      const said = membershipBodyOf(header.kind, body)
+      if (isRefusal(said)) return false
+      const [ms, count] = header.time
+      facts.push({ hash, user, log, seq, time: { ms, count }, body: said, past: knowledge.pastOf(log, seq) })
+      return false
+    })
+    if (later.length === left.length) return { knowledge, facts }
+    left = later
+  }
+  return { knowledge, facts }
+}
+
+const allForks = (by: readonly Witness[], room: RoomId): ReadonlyMap<string, number> => {
+  const lowest = new Map<string, number>()
+  for (const witness of by) {
+    for (const [log, seq] of forksAt(witness, room)) lowest.set(log, Math.min(seq, lowest.get(log) ?? seq))
+  }
+  return lowest
+}
+
+/** As a revocation list tells it. */
+export const secondOf = (ms: number): number => ms - (ms % SECOND_MS)
+
+/** Of each log of a revoked device, the first number that no receipt in time proves to be older than the revocation. */
+const revokedFrom = ({ world, seatOf }: Evidence, records: readonly Known[]): ReadonlyMap<string, number> => {
+  const { revoked } = world.journal
+  const from = new Map<string, number>()
+  const at = new Map(records.map((record) => [`${logName(record.log)}/${record.seq}`, record.hash]))
+  for (const { log } of records) if (revoked.has(seatOf(log.device))) from.set(logName(log), 0)
+  for (const receipt of records) {
+    const body = receipt.header.kind === 'receipt' ? receiptBodyCodec.decode(receipt.body ?? new Uint8Array()) : null
+    if (body === null || isRefusal(body) || revoked.has(seatOf(receipt.log.device))) continue
+    for (const { device, inc, seq, hash } of body.held) {
+      const name = `${device}/${toIncarnation(inc)}`
+      const since = revoked.get(seatOf(device as LogId['device']))
+      if (
+        since === undefined ||
+        receipt.log.device === device ||
+        receipt.header.time[0] > secondOf(since) + RECEIPT_GRACE_MS
+      )
+        continue
+      if (at.get(`${name}/${seq}`) === toHex(hash)) from.set(name, Math.max(from.get(name) ?? 0, seq + 1))
+    }
+  }
+  for (const { log, seq, header } of records) {
+    const since = revoked.get(seatOf(log.device))
+    if (since === undefined || header.time[0] <= secondOf(since) + CLOCK_SKEW_MS) continue
+    from.set(logName(log), Math.min(from.get(logName(log)) ?? 0, seq))
+  }
+  return from
+}
+
+const hiding = (
+  evidence: Evidence,
+  by: readonly Witness[],
+  room: RoomId,
+  records: readonly Known[],
+  founded: { readonly membership: Membership; readonly knowledge: Knowledge } | null,
+) => {
+  const revoked = revokedFrom(evidence, records)
+  const forks = allForks(by, room)
+  return ({ log, seq, user }: Known): boolean => {
+    const name = logName(log)
+    if (
+      seq >= (revoked.get(name) ?? Number.POSITIVE_INFINITY) ||
+      seq >= (forks.get(name) ?? Number.POSITIVE_INFINITY)
+    ) {
+      return true
+    }
+    const ranges = founded?.membership.hiddenRanges(user, log, founded.knowledge) ?? []
+    return ranges.some(([first, last]) => first <= seq && seq <= last)
+  }
+}
+
+const NOTHING: Past = { size: 0, has: () => false }
