@@ -11,7 +11,12 @@ import { noteAdopted, readRecovery } from './recovery.ts'
 
 // What a database that was put back does not know any more, told by lists that this CA has signed.
 
-export type SignedList = { readonly number: number; readonly entries: readonly Revoked[] }
+export type SignedList = {
+  readonly number: number
+  readonly entries: readonly Revoked[]
+  /** An older root has signed it: what it says counts, and others are waited for all the same. */
+  readonly isElders?: boolean
+}
 
 /** The list, if one of the roots has signed it; in turns with other work. */
 export const readSignedList = async (der: Uint8Array, roots: readonly Root[]): Promise<SignedList | Refusal> => {
@@ -35,20 +40,28 @@ type Moment = { readonly now: number; readonly anchor: TrustAnchor | undefined }
  * disabled, and is so again: whoever is kept out by mistake is let in by one command, and who is let in by mistake is in.
  */
 export const adopt = async (transaction: Transaction, list: SignedList, { now, anchor }: Moment): Promise<number> => {
-  const rows = await transaction.selectFrom('revocations').select('serial').execute()
-  const known = new Set(rows.map(({ serial }) => serial))
+  const rows = await transaction.selectFrom('revocations').select(['serial', 'reason']).execute()
+  const known = new Map(rows.map(({ serial, reason }) => [serial, reason]))
   const news = list.entries.filter(({ serial }) => !known.has(serial))
   const out: Out[] = []
   for (const entry of news) out.push(...(await adoptEntry(transaction, entry, { now, anchor })))
-  for (const { device, reason, time } of out) {
+  const successors: Out[] = []
+  for (const entry of list.entries) {
+    const isWorse = known.get(entry.serial) === 'superseded' && entry.reason !== 'superseded'
+    if (isWorse) successors.push(...(await successorsOf(transaction, entry)))
+  }
+  let added = news.length
+  for (const one of [...out, ...successors]) {
+    const { device, reason, time } = one
     const isIn = transaction.updateTable('devices').set({ revoked_at: time }).where('id', '=', device)
     await isIn.where('revoked_at', 'is', null).execute()
-    await revokeCertificates(transaction, device, reason, now)
+    const serials = await revokeCertificates(transaction, device, reason, now)
+    if (successors.includes(one)) added += serials.length
   }
   const ceased = new Set(out.flatMap(({ user, reason }) => (reason === 'cessationOfOperation' ? [user] : [])))
   const disabled = await disableWhoCeased(transaction, [...ceased], list.number, now)
-  await noteAdopted(transaction, list.number, disabled)
-  return news.length
+  await noteAdopted(transaction, list.isElders === true ? 0 : list.number, disabled)
+  return added
 }
 
 /** A device that is out by an entry of a list. */
@@ -69,6 +82,36 @@ const adoptEntry = async (transaction: Transaction, entry: Revoked, { now, ancho
   // Put out of use with its root (roll-over.ts): its device goes on under a newer one.
   if (reason === 'superseded' && anchor !== undefined && !isFromNewest(certificate.der, anchor)) return []
   return [{ device: certificate.device, user: certificate.user, time, reason }]
+}
+
+/**
+ * A device that was out, and changed its key while nobody here knew (admission.ts): its new device was written at the
+ * instant at which the old one was put out, and is out with it; and so on.
+ */
+const successorsOf = async (transaction: Transaction, { serial, time, reason }: Revoked): Promise<Out[]> => {
+  const out: Out[] = []
+  const restoredAt = (await readRecovery(transaction))?.at
+  if (restoredAt === undefined) return out
+  const first = await transaction
+    .selectFrom('certificates')
+    .innerJoin('devices', 'devices.id', 'certificates.device_id')
+    .select(['user_id as user', 'revoked_at as at'])
+    .where('serial', '=', serial)
+    .executeTakeFirst()
+  const user = first?.user
+  let at = first?.at ?? null
+  while (user !== undefined && at !== null && at >= restoredAt) {
+    const next = await transaction
+      .selectFrom('devices')
+      .select(['id', 'revoked_at as at'])
+      .where('user_id', '=', user)
+      .where('created_at', '=', at)
+      .where('id', 'not in', [0, ...out.map(({ device }) => device)])
+      .executeTakeFirst()
+    if (next !== undefined) out.push({ device: next.id, user, time, reason })
+    at = next?.at ?? null
+  }
+  return out
 }
 
 /** @returns the names of those who were not disabled before */

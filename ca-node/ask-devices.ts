@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { rootsOf } from '../shared/certificate/lineage.ts'
 import type { Clock } from '../shared/clock.ts'
+import { isRefusal } from '../shared/errors.ts'
 import { networkIdOf, type PeerId } from '../shared/ids.ts'
 import { ENROLMENT_REQUEST_MAX_BYTES, RECOVERY_ASK_MS } from '../shared/limits.ts'
 import { openChannel } from '../shared/network/channel.ts'
@@ -45,8 +46,8 @@ export const askDevices = async (parts: AskParts): Promise<void> => {
   const node = await createNode({ key: parts.caKey, listen: [] })
   try {
     await node.handle(revocationProtocol(identity.anchor.network), async (stream, connection) => {
+      const peer = peerIdOf(connection.remotePeer)
       const done = (): void => {
-        const peer = peerIdOf(connection.remotePeer)
         answered.add(peer)
         waiting.get(peer)?.()
       }
@@ -65,6 +66,7 @@ export const askDevices = async (parts: AskParts): Promise<void> => {
         },
         take: async (der) => {
           const added = await takingOver.take(der)
+          if (isRefusal(added)) return waiting.get(peer)?.() // no answer, and nothing to wait for
           revocations += added
           done()
         },
@@ -73,6 +75,8 @@ export const askDevices = async (parts: AskParts): Promise<void> => {
     for (const { certificate } of rootsOf(identity.anchor)) {
       await node.handle(enrolmentProtocol(networkIdOf(certificate.spki)), turnAway)
     }
+    // Nobody waits for who has hung up.
+    node.onDisconnection(({ remotePeer }) => waiting.get(peerIdOf(remotePeer))?.())
     const ask = async ({ peer, addresses }: Device): Promise<void> => {
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.set(peer, resolve)

@@ -72,4 +72,8 @@ export const noteAsked = (database: Database, { time, asked, answered, revocatio
 
 /** Whether a list of that number says what this CA may not know. @param newest number of the newest list here */
 export const isWanted = (number: number, newest: number, recovery: Recovery | null): boolean =>
-  number > newest || (recovery !== null && number > recovery.after && number <= recovery.until)
+  number > newest || isLost(number, recovery)
+
+/** Whether a list of that number may have been made between the backup and the restore, and is not known here. */
+export const isLost = (number: number, recovery: Recovery | null): boolean =>
+  recovery !== null && number > recovery.after && number <= recovery.until

@@ -1,11 +1,10 @@
 import { rootsOf } from '../shared/certificate/lineage.ts'
-import type { Root } from '../shared/certificate/link.ts'
 import type { Clock } from '../shared/clock.ts'
-import { isRefusal } from '../shared/errors.ts'
-import { readSignedList } from './adoption.ts'
+import { isRefusal, type Refusal, refuse } from '../shared/errors.ts'
+import { readSignedList, type SignedList } from './adoption.ts'
 import type { Database } from './database.ts'
 import type { Log } from './enrolment-handler.ts'
-import { isWanted, readRecovery } from './recovery.ts'
+import { isLost, isWanted, readRecovery } from './recovery.ts'
 import type { Revocations } from './revocations.ts'
 import { isOverlapEnded } from './roll-over.ts'
 import type { CaIdentity } from './root-key.ts'
@@ -17,7 +16,7 @@ export type TakingOver = {
   /** Whether there may be lists of ours that nobody here knows. */
   mayLack(): Promise<boolean>
   /** Takes over what is news in it: how many revocations. What is no list of ours is told to the log. */
-  take(der: Uint8Array): Promise<number>
+  take(der: Uint8Array): Promise<number | Refusal>
 }
 
 export type TakingOverParts = {
@@ -30,9 +29,19 @@ export type TakingOverParts = {
 
 export const createTakingOver = ({ database, revocations, identity, clock, log }: TakingOverParts): TakingOver => {
   const { anchor } = identity
-  /** An older root's word counts as long as its certificates do. */
-  const standing = async (): Promise<readonly Root[]> =>
-    (await isOverlapEnded(database, anchor, clock.now())) ? [anchor.root] : rootsOf(anchor)
+  /**
+   * A list of the newest root. One of an older root, whose key somebody else may have by now, only for a number that may
+   * have been lost, and as long as that root's certificates count.
+   */
+  const read = async (der: Uint8Array): Promise<SignedList | Refusal> => {
+    const [newest, ...older] = rootsOf(anchor)
+    const list = await readSignedList(der, newest === undefined ? [] : [newest])
+    if (!isRefusal(list) || (await isOverlapEnded(database, anchor, clock.now()))) return list
+    const elders = await readSignedList(der, older)
+    if (isRefusal(elders)) return list
+    if (isLost(elders.number, await readRecovery(database))) return { ...elders, isElders: true }
+    return refuse('crl-wrong-issuer', `an older root has signed list ${elders.number}`)
+  }
   return {
     answer: async (theirs) => {
       const newest = await revocations.latestNumber()
@@ -43,10 +52,10 @@ export const createTakingOver = ({ database, revocations, identity, clock, log }
       return recovery !== null && recovery.after < recovery.until
     },
     take: async (der) => {
-      const list = await readSignedList(der, await standing())
+      const list = await read(der)
       if (isRefusal(list)) {
         log('crl-refused', { reason: list.code, detail: list.detail })
-        return 0
+        return list
       }
       const revocationsAdded = await revocations.adopt(list, clock.now(), anchor)
       if (revocationsAdded > 0) log('crl-taken-over', { number: list.number, revocations: revocationsAdded })

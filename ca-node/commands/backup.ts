@@ -79,7 +79,12 @@ export const restore = async (
     const facts = { restored: made, crlAtLeast: until + 1, revocationsKept: added }
     const text = [
       `The CA is as it was at ${made}; ${added} later revocations are kept. The next list is ${until + 1} or later.`,
-      ...(after === until ? [] : ['At its start the CA first asks its devices what it has revoked since.']),
+      ...(after === until
+        ? []
+        : [
+            'At its start the CA first asks its devices what it has revoked since: have some of them on.',
+            'If you know more than they do, revoke it again, or restore with --crl and the newest list that you have.',
+          ]),
     ]
     tell(options, facts, text.join('\n'))
   } finally {

@@ -84,7 +84,12 @@ const recoveryRows = (recovery: Recovery | null): string[][] => {
   const { at, after, until, disabled } = recovery
   return [
     ['restored', timeText(at)],
-    ...(after < until ? [['', `lists from ${after + 1} to ${until} are taken over from whoever has one`]] : []),
+    ...(after < until
+      ? [
+          ['', `lists from ${after + 1} to ${until} are taken over from whoever has one; until then a device`],
+          ['', 'that was revoked after the backup may be let in: revoke it again, if you know of it'],
+        ]
+      : []),
     ...disabled.map((name) => ['', `${name} was disabled again: if that is wrong, npm run ca -- enable ${name}`]),
   ]
 }

@@ -94,7 +94,7 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
       return entry.date + CLOCK_SKEW_MS
     },
     disowned: ({ serial }) => {
-      const reason = list?.find(serial)?.reason
+      const reason = find(serial)?.reason
       return reason !== undefined && reason !== 'superseded'
     },
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),

@@ -89,6 +89,34 @@ export const ledgerContract = (create: NewDatabase): void => {
       expect(await store.registry.users()).toMatchObject([{ disabled: false, devices: [{ revoked: true }] }])
     })
 
+    test('put out, too, who changed the key of a revoked device while that was not known, and changed it again', async () => {
+      await enrol('alice', 1)
+      await enrol('bob', 2)
+      const recovery = { at: NOW, after: 1, until: 99, asked: true, disabled: [] }
+      await store.database.transaction().execute((inside) => writeRecovery(inside, recovery))
+      const rekey = async (name: string, from: number, to: number, at: number): Promise<void> => {
+        const { peerId, issued } = applicant(name, from)
+        const admission = { kind: 'rekey', serial: issued.serial, peerId } as const
+        expect(await store.registry.enrol(applicant(name, to, { admission, passwordHash: null }), at)).toBeNull()
+      }
+      await rekey('alice', 1, 3, NOW + 1)
+      await rekey('alice', 3, 4, NOW + 2)
+      await rekey('bob', 2, 5, NOW + 1)
+      const entries = [
+        { serial: '01', time: NOW - 1, reason: 'keyCompromise' },
+        { serial: '02', time: NOW + 1, reason: 'superseded' },
+      ] as const
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW + 3)).toBe(1)
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW + 4)).toBe(0)
+      const devices = await store.registry.users()
+      const out = devices.map(({ name, devices: own }) => [name, own.filter(({ revoked }) => !revoked).length])
+      expect(out).toEqual([
+        ['alice', 0],
+        ['bob', 1],
+      ])
+      expect(text((await store.revocations.publish(sign, NOW + 4)).der)).toContain('04 keyCompromise')
+    })
+
     test('disable a user again whose devices have all ceased, with those that logged in since; not who has one left', async () => {
       await enrol('alice', 1)
       await enrol('bob', 2)

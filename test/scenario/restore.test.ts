@@ -1,47 +1,12 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { lastAudit } from '../../ca-node/audit.ts'
-import { backup, restore } from '../../ca-node/commands/backup.ts'
-import { readCaIdentity } from '../../ca-node/root-key.ts'
-import type { PeerEvent } from '../../peer/events.ts'
-import { readRevocationList } from '../../shared/certificate/revocation-list.ts'
-import { isRefusal, orThrow } from '../../shared/errors.ts'
+import { isRefusal } from '../../shared/errors.ts'
 import { CRL_NUMBERS_LEFT_OUT, DAY_MS, REDIAL_MAX_MS } from '../../shared/limits.ts'
 import { type Colleague, type Company, cut, ledgerOf, met, openCompany } from '../support/company.ts'
-import { enrolAs, newcomer, PASSPHRASE } from '../support/enrolment.ts'
+import { enrolAs, newcomer } from '../support/enrolment.ts'
+import { hasCrl, listOf, loseADay } from '../support/restored.ts'
 
-const hasCrl = (number: number) => (event: PeerEvent) => event.kind === 'revocations' && event.number >= number
 const newer = (number: number) => hasCrl(number + 1)
-
-/** A backup, and what happens after it: mallory is revoked, carol disabled, and a list says so. */
-const loseADay = async (company: Company, ...others: readonly Colleague[]) => {
-  const file = join(company.home, '..', 'ca.backup')
-  const passphraseFile = join(company.home, '..', 'passphrase')
-  await writeFile(passphraseFile, PASSPHRASE)
-  await backup(file, { home: company.home, passphraseFile, json: true })
-  const known = company.ca().crl().number
-  company.clock.advance(DAY_MS / 24)
-  await company.ca().revoke({ user: 'mallory' }, 'keyCompromise')
-  const store = await ledgerOf(company.home)
-  await store.revocations.disable('carol', company.clock.now())
-  await store.close()
-  await expect.poll(() => company.ca().crl().number).toBe(known + 2)
-  await Promise.all(others.map((one) => one.until(hasCrl(known + 2))))
-  await company.close()
-  /** Puts the backup into a folder where nothing of all that is known. */
-  const putBack = async (): Promise<string> => {
-    const home = join(company.home, '..', 'restored')
-    await restore(file, { home, passphraseFile, json: true, yes: true }, company.clock)
-    return home
-  }
-  return { known, lost: known + 2, putBack }
-}
-
-const listOf = async (company: Company) => {
-  const { anchor } = await readCaIdentity(company.home, company.clock.now())
-  return orThrow(readRevocationList(company.ca().crl().der, anchor.root))
-}
 
 const stateOf = (viewer: Colleague, name: string): boolean | undefined =>
   viewer.peer
