@@ -93,7 +93,7 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   await askDevices({ database: store.database, identity: keys, caKey: keys.caKey, takingOver, clock, log, ...asking })
   const publisher = await startPublisher({
     revocations,
-    sign: authority.list,
+    signer: authority.list,
     signerOf: authority.signerOf,
     clock,
     log,

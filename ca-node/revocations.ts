@@ -14,6 +14,7 @@ import {
   setDisabled,
   type Target,
 } from './put-out.ts'
+import { checkRoot } from './roll-over.ts'
 
 /** What a list is to say. */
 export type CrlOrder = { readonly number: number; readonly entries: readonly Revoked[]; readonly now: number }
@@ -26,8 +27,11 @@ export type SignedCrl = {
   readonly nextUpdate: number
 }
 
-/** Signs a list with the root's key. */
-export type CrlSigner = (order: CrlOrder) => Promise<{ readonly der: Uint8Array; readonly nextUpdate: number }>
+/** Signs a list with the key of the root of that number. */
+export type CrlSigner = {
+  readonly root: number
+  sign(order: CrlOrder): Promise<{ readonly der: Uint8Array; readonly nextUpdate: number }>
+}
 
 export type Revocations = {
   /**
@@ -47,7 +51,7 @@ export type Revocations = {
    * The next list; with `if-due` the newest where none is due: another process may have been faster.
    * @throws LanyardError `clock-behind` when the last one is from the future
    */
-  publish(sign: CrlSigner, now: number, when?: 'now' | 'if-due'): Promise<SignedCrl>
+  publish(signer: CrlSigner, now: number, when?: 'now' | 'if-due'): Promise<SignedCrl>
   latest(): Promise<SignedCrl | null>
   /** The number of the newest list; 0 before the first. */
   latestNumber(): Promise<number>
@@ -100,10 +104,10 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
       return added
     }),
 
-  publish: async (sign, now, when = 'now') => {
+  publish: async (signer, now, when = 'now') => {
     const { list, audit } = await database.transaction().execute(async (inside) => {
       const list = when === 'now' || (await isDue(inside, highWater, now)) ? null : await latest(inside)
-      return list === null ? await publish(inside, highWater, sign, now) : { list, audit: null }
+      return list === null ? await publish(inside, highWater, signer, now) : { list, audit: null }
     })
     // Only now that the row is there for good: a mark of one that was rolled back would accuse us.
     if (audit !== null) await highWater.raise({ crlNumber: list.number, audit })
@@ -111,13 +115,14 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
   },
 })
 
-const publish = async (transaction: Transaction, highWater: HighWater, sign: CrlSigner, now: number) => {
+const publish = async (transaction: Transaction, highWater: HighWater, signer: CrlSigner, now: number) => {
+  await checkRoot(transaction, signer.root)
   const last = await latestHead(transaction)
   if (last !== null) checkClock(last, now)
   const mark = await highWater.read()
   const number = Math.max(last?.number ?? 0, mark.crlNumber) + 1
   const entries = await listed(transaction, now)
-  const { der, nextUpdate } = await sign({ number, entries, now })
+  const { der, nextUpdate } = await signer.sign({ number, entries, now })
   await transaction.insertInto('crls').values({ number, der, made_at: now, next_update: nextUpdate }).execute()
   await transaction
     .deleteFrom('crls')
