@@ -65,7 +65,7 @@ export const askDevices = async (parts: AskParts): Promise<void> => {
           return Math.min(answer, theirs)
         },
         take: async (der) => {
-          const added = await takingOver.take(der)
+          const added = await takingOver.take(der, peer)
           if (isRefusal(added)) return waiting.get(peer)?.() // no answer, and nothing to wait for
           revocations += added
           done()

@@ -27,15 +27,14 @@ export type SpreadParts = {
  */
 export const serveLists = ({ publisher, identity, takingOver, isDevice, clock, log }: SpreadParts) => {
   const { anchor, lineage } = identity
-  const take = async (der: Uint8Array): Promise<void> => {
-    await takingOver.take(der)
+  const takeFrom = async (der: Uint8Array, peer: PeerId): Promise<void> => {
+    await takingOver.take(der, peer)
     await publisher.refresh() // what was taken over is told to everybody at once, with a higher number
   }
-  const holder: ListHolder = {
+  const holder: Omit<ListHolder, 'take'> = {
     number: () => publisher.latest().number,
     der: () => publisher.latest().der,
     kept: () => [],
-    take,
     answer: takingOver.answer,
     generation: () => anchor.generation,
     successionsAfter: (known) => lineage.successions.slice(Math.max(0, known - 1)),
@@ -47,15 +46,17 @@ export const serveLists = ({ publisher, identity, takingOver, isDevice, clock, l
     onNewer: publisher.onNewer,
   }
   /** For who is no device here: it may have joined after the backup, and know more than we do. It is told nothing. */
-  const listener: ListHolder = {
+  const listener: Omit<ListHolder, 'take'> = {
     ...holder,
     der: () => null,
     successionsAfter: () => [],
     onNewer: () => () => undefined,
   }
   return async (stream: Stream, connection: Connection): Promise<void> => {
-    if (await isDevice(peerIdOf(connection.remotePeer))) await exchangeLists(stream, holder)
-    else if (await takingOver.mayLack()) await exchangeLists(stream, listener)
+    const peer = peerIdOf(connection.remotePeer)
+    const take = (der: Uint8Array): Promise<void> => takeFrom(der, peer)
+    if (await isDevice(peer)) await exchangeLists(stream, { ...holder, take })
+    else if (await takingOver.mayLack()) await exchangeLists(stream, { ...listener, take })
     else stream.abort(new Error('not a device of this network'))
   }
 }

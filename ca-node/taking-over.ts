@@ -1,6 +1,7 @@
 import { rootsOf } from '../shared/certificate/lineage.ts'
 import type { Clock } from '../shared/clock.ts'
 import { isRefusal, type Refusal, refuse } from '../shared/errors.ts'
+import type { PeerId } from '../shared/ids.ts'
 import { readSignedList, type SignedList } from './adoption.ts'
 import type { Database } from './database.ts'
 import type { Log } from './enrolment-handler.ts'
@@ -16,7 +17,7 @@ export type TakingOver = {
   /** Whether there may be lists of ours that nobody here knows. */
   mayLack(): Promise<boolean>
   /** Takes over what is news in it: how many revocations. What is no list of ours is told to the log. */
-  take(der: Uint8Array): Promise<number | Refusal>
+  take(der: Uint8Array, from: PeerId): Promise<number | Refusal>
 }
 
 export type TakingOverParts = {
@@ -51,10 +52,10 @@ export const createTakingOver = ({ database, revocations, identity, clock, log }
       const recovery = await readRecovery(database)
       return recovery !== null && recovery.after < recovery.until
     },
-    take: async (der) => {
+    take: async (der, peer) => {
       const list = await read(der)
       if (isRefusal(list)) {
-        log('crl-refused', { reason: list.code, detail: list.detail })
+        log('crl-refused', { peer, reason: list.code, detail: list.detail })
         return list
       }
       const revocationsAdded = await revocations.adopt(list, clock.now(), anchor)
