@@ -4,7 +4,7 @@ import { toPem } from '../../shared/certificate/pem.ts'
 import { fault } from '../../shared/errors.ts'
 import { replaceFile } from '../../shared/folder.ts'
 import { sha256 } from '../../shared/ids.ts'
-import { ROOT_ADVICE_MS } from '../../shared/limits.ts'
+import { CERTIFICATE_LIFETIME_MAX_MS, CRL_ENTRY_KEPT_MS, ROOT_ADVICE_MS } from '../../shared/limits.ts'
 import { networkCode } from '../../shared/network-code.ts'
 import type { Database } from '../database.ts'
 import { reachable } from '../invites.ts'
@@ -63,7 +63,7 @@ export const showStatus = (options: Options): Promise<void> =>
       ['revocation list', list === null ? 'none yet' : `${list.number}, made ${timeText(list.madeAt)}`],
       ['', list === null ? '' : `good until ${timeText(list.nextUpdate)}${list.nextUpdate <= now ? ': STALE' : ''}`],
       ...(facts.unsignedRevocations ? [['', 'revocations wait for a signature: npm run ca']] : []),
-      ...recoveryRows(facts.recovery),
+      ...recoveryRows(facts.recovery, now),
       ['audit', `${facts.auditRows} rows`],
     ]
     tell(options, facts, table(rows))
@@ -79,12 +79,12 @@ const recoveryOf = async (database: Database): Promise<Recovery | null> => {
 }
 
 /** After a restore: what is not known yet, and what is to be looked at. */
-const recoveryRows = (recovery: Recovery | null): string[][] => {
+const recoveryRows = (recovery: Recovery | null, now: number): string[][] => {
   if (recovery === null) return []
   const { at, after, until, disabled } = recovery
   return [
     ['restored', timeText(at)],
-    ...(after < until
+    ...(after < until && now < at + CERTIFICATE_LIFETIME_MAX_MS + CRL_ENTRY_KEPT_MS // nothing of then is good any more
       ? [
           ['', `lists from ${after + 1} to ${until} are taken over from whoever has one; until then a device`],
           ['', 'that was revoked after the backup may be let in: revoke it again, if you know of it'],
