@@ -35,6 +35,7 @@ export type Life = {
   readonly sessions: Sessions
   readonly keyService: KeyService
   readonly host: Host
+  readonly node: Node
   readonly gossip: SimulatedGossip
   /** Waits for what the device does by itself. @returns whether it did anything */
   rest(): Promise<boolean>
@@ -257,6 +258,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     sessions,
     keyService,
     host,
+    node,
     gossip,
     rest: async () => {
       const stirred = drive.stirred()
