@@ -128,7 +128,7 @@ export const createCore = (parts: CoreParts): Core => {
     onPlaced: rooms.place,
     onStored: rooms.learnOwn,
     onBatch: rooms.conclude,
-    onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
+    onDone: (failed) => (failed ? rooms.unplace() : rooms.settle()),
     onSigned: parts.onSigned,
   })
   const compose = createCompose({

@@ -159,6 +159,7 @@ export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit 
 export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone passes; a year 9999 would stay newest for ever
 export const FOULS_REMEMBERED = 1_024 // refused records that are told once, however often they are served: 100 KiB
 export const AFTER_MAX = 64 // hashes of membership records that one record may cite
+export const VOID_FACTS_MAX = 1_000 // membership records beyond forks, in one room, kept since honest members cite them
 export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
 export const HEADS_PER_FRAME = 256 // heads in one message: read in 3 ms
 export const ROOMS_MAX = 10_000 // rooms that two members share: 0.9 MB in one answer

@@ -13,8 +13,9 @@ import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
 import type { Author } from '../log/author.ts'
-import type { Notes, OpenedMessage } from '../log/ingest.ts'
+import type { Notes } from '../log/ingest.ts'
 import type { Log } from '../log/log.ts'
+import type { OpenedMessage } from '../log/opened-message.ts'
 import type { LogId } from '../store/records.ts'
 import type { Stores } from '../store/stores.ts'
 import { coveredUntil } from './coverage.ts'
@@ -222,7 +223,14 @@ export const createConversation = (parts: ConversationParts): Conversation => {
       search.forget()
     },
     coveredUntil: (log, until) =>
-      coveredUntil(log, stores.receipts.covers(log, until), (seq) => records.hashAt(log, seq), parts.isWitness),
+      coveredUntil(
+        log,
+        stores.receipts.covers(log, until),
+        (seq) => records.hashAt(log, seq),
+        // Of who signs two records with one number each member may hold other receipts.
+        (device) =>
+          parts.isWitness(device) && !parts.log.heads(log.room).some((one) => one.fork === 1 && one.device === device),
+      ),
     roomChanged: (room) => {
       unread.touch(room)
       sweeper.touch(room, 0)

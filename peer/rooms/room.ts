@@ -31,6 +31,10 @@ export type Room = {
   place(record: RoomRecord): void
   /** Learns a record that was taken; those of a log in their order. */
   learn(record: RoomRecord): void
+  /** The first of these hashes that the room has not learnt: whatever cites it must wait. */
+  lacks(after: readonly RecordHash[]): RecordHash | null
+  /** Learns a membership record that lies beyond a fork of its log, and counts for nobody; all that it cites is learnt. */
+  learnVoid(log: LogId, hash: RecordHash, after: readonly RecordHash[]): void
   /** Revocations have changed: looks at its records anew. */
   refresh(): void
   /** Whether a user may write here now; the refusal says why not. */
@@ -84,6 +88,8 @@ export const fixedRoom = (
     },
     place: () => undefined,
     learn: () => undefined,
+    lacks: () => null,
+    learnVoid: () => undefined,
     refresh: () => undefined,
     mayWrite: outsider,
     mayRead: outsider,

@@ -12,7 +12,7 @@ import {
 } from '../../shared/ids.ts'
 import { ROOMS_MAX } from '../../shared/limits.ts'
 import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
-import { headerCodec } from '../../shared/wire/record.ts'
+import { headerCodec, recordCodec } from '../../shared/wire/record.ts'
 import type { Audience, Recipient } from '../group/group.ts'
 import type { Judge } from '../log/ingest.ts'
 import type { Log } from '../log/log.ts'
@@ -49,6 +49,8 @@ export type Rooms = Judge & {
   place(log: LogId, record: OwnRecord): void
   /** Records of ours are being stored, within their transaction. */
   learnOwn(log: LogId, record: OwnRecord): void
+  /** What was placed will not be stored: it has no place any more. */
+  unplace(): void
   isHidden(log: LogId, seq: number): boolean
   /** A newer revocation list is in force, or a receipt came that proves a revoked device's records to be older. */
   revocationsChanged(): void
@@ -91,16 +93,22 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   >()
   const directRooms = new Map<RoomId, UserName>()
 
+  /** Records of ours that are not stored yet, in their order. */
+  let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
+
   const vouched = (log: LogId, seq: number): boolean => {
     const since = parts.revokedSince(log.device)
     return since === null || seq <= parts.coveredUntil(log, since)
   }
-  const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched })
+  const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched, forkOf: parts.log.fork })
+  const place = (log: LogId, { hash, header, wire }: OwnRecord): void =>
+    rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self })
 
   const learnAgain = (id: RoomId): Room => {
     const room = founded(id)
-    for (const { log, hash } of store.citations(id)) {
+    for (const { log, hash, cited } of store.citations(id)) {
       const stored = records.get(hash)
+      if (stored === null) room.learnVoid(log, hash, cited)
       const header = stored === null ? null : headerCodec.decode(stored.header)
       const user = directory.userOf(log.device)
       if (stored === null || header === null || isRefusal(header) || user === null) continue
@@ -120,6 +128,17 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       )
     }
     for (const room of rooms.values()) hiding.load(room)
+    for (const { log, record } of placed) place(log, record)
+  }
+  /** From a fork on a log counts for nobody: what others know by it is another matter than it was. */
+  const forked = (id: RoomId): void => {
+    const room = rooms.get(id)
+    if (room === undefined) return
+    touched.set(id, ANOTHER)
+    if (room.kind !== 'founded') return
+    rooms.set(id, learnAgain(id))
+    audiences.delete(id)
+    for (const { log, record } of placed) if (log.room === id) place(log, record)
   }
 
   const direct = (other: UserName): RoomId => {
@@ -151,7 +170,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       rooms.set(log.room, room)
       store.add({ room: log.room, kind: 'founded' })
     }
-    if (!touched.has(room.id)) touched.set(room.id, known === undefined ? -1 : room.version())
+    if (!touched.has(room.id)) touched.set(room.id, known === undefined ? ANOTHER : room.version())
     room.learn({ hash, header, body: wire.body, log, user })
     if (header.after.length > 0 || isMembershipKind(header.kind)) {
       store.cite({ log, seq: header.seq, hash, cited: header.after.map(toRecordHash) })
@@ -171,6 +190,12 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     return made
   }
 
+  const forget = (): void => {
+    touched.clear()
+    changed.clear()
+    load()
+  }
+
   load()
   return {
     general,
@@ -187,8 +212,14 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     mayRead: (id, user) => rooms.get(id)?.mayRead(user) ?? unknown(rooms, id),
     mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
-    place: (log, { hash, header, wire }) =>
-      rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self }),
+    place: (log, record) => {
+      placed.push({ log, record })
+      place(log, record)
+    },
+    unplace: () => {
+      placed = []
+      forget()
+    },
     isHidden: hiding.isHidden,
 
     admits: (record) => {
@@ -206,7 +237,21 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       return room.judge({ hash, header, body: wire.body, log, user })
     },
     learn: (log, record, { user }) => learn(log, record, user),
-    learnOwn: (log, record) => learn(log, record, self),
+    learnOwn: (log, record) => {
+      placed = placed.filter((one) => one.record.hash !== record.hash)
+      learn(log, record, self)
+    },
+    forked,
+    learnVoid: (log, { hash, header, wire }) => {
+      const room = rooms.get(log.room)
+      const after = header.after.map(toRecordHash)
+      const lacking = room?.lacks(after) ?? null
+      if (room === undefined || lacking !== null || room.lacks([hash]) === null) return lacking
+      if (!store.keepVoid(log.room, hash, recordCodec.encode(wire))) return null
+      store.cite({ log, seq: header.seq, hash, cited: after })
+      room.learnVoid(log, hash, after)
+      return null
+    },
     conclude: () => {
       for (const [id, version] of touched) {
         const room = rooms.get(id)
@@ -221,11 +266,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       changed.clear()
       for (const id of told) parts.onChange(id)
     },
-    forget: () => {
-      touched.clear()
-      changed.clear()
-      load()
-    },
+    forget,
     revocationsChanged: () => {
       for (const room of rooms.values()) {
         room.refresh()
@@ -235,6 +276,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
   }
 }
+
+/** No version of any room. */
+const ANOTHER = -1
 
 const unknown = (rooms: ReadonlyMap<RoomId, Room>, id: RoomId): Refusal | null =>
   rooms.has(id) ? null : refuse('room-unknown', id)
