@@ -17,6 +17,7 @@ import pg from 'pg'
 import { type Code, fault, LanyardError } from '../shared/errors.ts'
 import type { Database } from './database.ts'
 import type { ServerAddress } from './database-address.ts'
+import { findPassword } from './database-password.ts'
 import type { Schema } from './schema.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000 // a server on one's own network answers in milliseconds
@@ -147,7 +148,7 @@ class SoonClient extends pg.Client {
   override connect(): Promise<pg.Client>
   override connect(done: Connected): void
   override connect(done?: Connected): Promise<pg.Client> | undefined {
-    const connected = super.connect().catch((error: unknown) => {
+    const connected = this.#connect().catch((error: unknown) => {
       this.end().catch(IGNORED)
       throw error
     })
@@ -157,6 +158,13 @@ class SoonClient extends pg.Client {
       (error: Error) => done(error, this),
     )
     return
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const { host, port, database = '', user = '' } = this
+    // pg looks into the password file, too, and is about to give that up.
+    if (!this.password) this.password = (await findPassword({ host, port, database, user })) ?? undefined
+    return super.connect()
   }
 }
 

@@ -49,6 +49,8 @@ export const fillServer = async (
       }
       await part.fill(transaction)
       for (const table of ['users', 'devices']) await countOn(transaction, table)
+      // Or it would not know for a while that there is much of one and little of another.
+      for (const { name } of TABLES) await sql`ANALYZE ${sql.table(name)}`.execute(transaction)
     })
   } finally {
     await database.destroy()

@@ -55,7 +55,7 @@ const open = (path: string, prepare: (sqlite: DatabaseSync) => void): Database =
     sqlite.close() // or its lock stays until it is swept up
     throw error
   }
-  const database = new Kysely<Schema>({ dialect: dialect(adapt(sqlite)) })
+  const database = new Kysely<Schema>({ dialect: dialect(sqlite) })
   const destroy = database.destroy.bind(database)
   database.destroy = async () => {
     await destroy()
@@ -65,7 +65,7 @@ const open = (path: string, prepare: (sqlite: DatabaseSync) => void): Database =
 }
 
 /** In words of its own: a full disk and a lock are the two that an operator can do something about. */
-const storageFault = (cause: unknown, path: string): LanyardError => {
+const storageFault = (cause: unknown, path?: string): LanyardError => {
   if (cause instanceof LanyardError) return cause
   if (isBusy(cause)) return fault('database-locked', path, cause)
   return fault(isFull(cause) ? 'disk-full' : 'storage-failed', path, cause)
@@ -130,6 +130,9 @@ const shutDatabase = async (path: string): Promise<void> => {
 }
 
 const migrate = (sqlite: DatabaseSync): void => {
+  // Of one that is up to date nothing is written, nor is its lock asked for: it can be looked at while another process
+  // writes for long, and on a disk that is full.
+  if (versionOf(sqlite) === MIGRATIONS.length) return
   sqlite.exec('BEGIN IMMEDIATE')
   try {
     const version = versionOf(sqlite)
@@ -138,9 +141,14 @@ const migrate = (sqlite: DatabaseSync): void => {
     sqlite.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     sqlite.exec('COMMIT')
   } catch (error) {
-    sqlite.exec('ROLLBACK')
+    rollBack(sqlite)
     throw error
   }
+}
+
+/** A full disk has ended the transaction already, and to end it again would be the error that is told. */
+const rollBack = (sqlite: DatabaseSync): void => {
+  if (sqlite.isTransaction) sqlite.exec('ROLLBACK')
 }
 
 const versionOf = (sqlite: DatabaseSync): number => Number(sqlite.prepare('PRAGMA user_version').get()?.user_version)
@@ -151,6 +159,13 @@ const versionOf = (sqlite: DatabaseSync): number => Number(sqlite.prepare('PRAGM
  * reads takes none, and sees the database as it was at its first look.
  */
 class ImmediateDriver extends SqliteDriver {
+  readonly #sqlite: DatabaseSync
+
+  constructor(sqlite: DatabaseSync) {
+    super({ database: adapt(sqlite) })
+    this.#sqlite = sqlite
+  }
+
   override beginTransaction = async (connection: DatabaseConnection, settings?: TransactionSettings) => {
     if (settings?.accessMode === 'read only') return void (await connection.executeQuery(CompiledQuery.raw('begin')))
     const deadline = performance.now() + LOCK_TIMEOUT_MS
@@ -159,24 +174,28 @@ class ImmediateDriver extends SqliteDriver {
         await connection.executeQuery(CompiledQuery.raw('begin immediate'))
         return
       } catch (error) {
-        if (!isBusy(error)) throw error
-        if (performance.now() > deadline) throw fault('database-locked', undefined, error)
+        const locked = error instanceof LanyardError && error.code === 'database-locked'
+        if (!locked || performance.now() > deadline) throw error
       }
       await setTimeout(LOCK_RETRY_MS)
     }
   }
+
+  override rollbackTransaction = async () => rollBack(this.#sqlite)
 }
 
+// https://sqlite.org/rescode.html: the lowest byte is the primary code, what stands above it says more.
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
-const isFull = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL
+const STORAGE_CODES: readonly (number | null)[] = [8, 10, 11, 14, 26] // read-only, I/O, corrupt, can't open, no database
+const codeOf = (error: unknown): number | null =>
+  error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : null
+const isBusy = (error: unknown): boolean => codeOf(error) === SQLITE_BUSY
+const isFull = (error: unknown): boolean => codeOf(error) === SQLITE_FULL
 
-const dialect = (database: SqliteDatabase): Dialect => ({
+const dialect = (sqlite: DatabaseSync): Dialect => ({
   createAdapter: () => new SqliteAdapter(),
-  createDriver: () => new ImmediateDriver({ database }),
+  createDriver: () => new ImmediateDriver(sqlite),
   createIntrospector: (kysely) => new SqliteIntrospector(kysely),
   createQueryCompiler: () => new SqliteQueryCompiler(),
 })
@@ -185,7 +204,7 @@ const dialect = (database: SqliteDatabase): Dialect => ({
 const adapt = (sqlite: DatabaseSync): SqliteDatabase => ({
   close: () => sqlite.close(),
   prepare: (sql) => {
-    const statement = sqlite.prepare(sql)
+    const statement = worded(() => sqlite.prepare(sql))
     return {
       reader: statement.columns().length > 0,
       all: (parameters) => worded(() => statement.all(...parameters.map(bindable))),
@@ -199,7 +218,8 @@ const worded = <T>(query: () => T): T => {
   try {
     return query()
   } catch (error) {
-    throw isFull(error) ? fault('disk-full', undefined, error) : error
+    const ours = isFull(error) || isBusy(error) || STORAGE_CODES.includes(codeOf(error))
+    throw ours ? storageFault(error) : error
   }
 }
 

@@ -14,7 +14,7 @@ import { disable, enable, revoke } from './commands/revoke.ts'
 import { type RollOverOptions, rollOver } from './commands/roll-over.ts'
 import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './commands/serve.ts'
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
-import { showOrSetTerms, type TermsOptions } from './commands/terms.ts'
+import { showOrSetMode, showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
 import { REASONS } from './revocations.ts'
 
@@ -38,6 +38,7 @@ const program = new Command('lanyard-ca')
   .option('--listen <multiaddr>', `where newcomers reach it; may come again (default: ${DEFAULT_LISTEN})`, listed)
   .option('--network <name>', `name of a new network (default: "${DEFAULT_NETWORK}")`)
   .option('--health <port>', 'serve /health and /metrics on that port of 127.0.0.1')
+  .option('--no-invite', 'serve without making and showing an invite: where the output goes into a log')
   .option('--mode <mode>', `who may join without an invite: ${MODES.join(', ')}; it stays as it was last given`)
   .option('--passphrase-file <file>', 'its first line opens the keys; else LANYARD_CA_PASSPHRASE, else a prompt')
   .option('--json', 'print one JSON object, for scripts')
@@ -72,6 +73,13 @@ plain<TermsOptions>('terms', 'show or set on what terms certificates are given',
   .option('--lifetime <time>', 'how long a certificate is good for: 1h to 90d')
   .option('--key-bits <bits>', `the shortest key: ${DEVICE_KEY_BITS.join(', ')}`)
   .option('--devices <n>', 'how many devices a user may have')
+program
+  .command('mode')
+  .argument('[mode]', MODES.join(', '))
+  .description('show or set who may join without an invite')
+  .action((word: string | undefined, _options: unknown, command: Command) =>
+    showOrSetMode(word, command.optsWithGlobals<Options>()),
+  )
 plain('status', 'how it stands: members, invites, the revocation list', showStatus)
 plain('users', 'list who has joined', showUsers)
 plain('devices', 'list every device and its certificate', showDevices)
@@ -112,6 +120,11 @@ audit
   .command('verify')
   .description('check that no row was changed, dropped or put in between')
   .action((_options: unknown, command: Command) => checkAudit(command.optsWithGlobals<Options>()))
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0) // `npm run ca -- audit --follow | head`: nobody reads on
+})
 
 try {
   await program.parseAsync()

@@ -11,29 +11,33 @@ export type Announcement = {
   readonly networkCode: string
   readonly peerId: string
   readonly addresses: readonly string[]
-  readonly invite: string
+  /** Left out by a CA that makes none at its start. */
+  readonly invite?: string
 }
 
-export const announcementOf = (ca: Ca, invite: Invite): Announcement => ({
+export const announcementOf = (ca: Ca, [invite]: readonly Invite[]): Announcement => ({
   network: ca.network,
   networkName: ca.identity.anchor.name,
   networkCode: networkCode(sha256(ca.identity.anchor.spki)),
   peerId: ca.peerId,
   addresses: ca.addresses,
-  invite: formatInvite(invite),
+  ...(invite === undefined ? {} : { invite: formatInvite(invite) }),
 })
 
 /** The operator's screen. `colour`: it is a terminal, and can show the QR code dark on light. */
-export const screenOf = async (announcement: Announcement, invite: Invite, colour: boolean): Promise<string> =>
+export const screenOf = async (
+  announcement: Announcement,
+  invites: readonly Invite[],
+  colour: boolean,
+): Promise<string> =>
   [
     `Lanyard CA of the network “${announcement.networkName}”`,
     '',
     `network code   ${announcement.networkCode}`,
     ...announcement.addresses.map((address, at) => `${at === 0 ? 'addresses' : '         '}      ${address}`),
     '',
-    await inviteText(invite, colour),
-    '',
-    'More invites: npm run ca -- invite      Who has joined: npm run ca -- users',
+    ...(await Promise.all(invites.map((invite) => inviteText(invite, colour)))).flatMap((text) => [text, '']),
+    'Make invites: npm run ca -- invite      Who has joined: npm run ca -- users',
     'Stop with Ctrl-C: the network goes on without its CA.',
   ].join('\n')
 

@@ -51,6 +51,7 @@ export type Registry = {
   audit(row: Audited): Promise<void>
 }
 
+const DIRECTORY_PAGE = 250 // certificates read at once: of 100,000 a newcomer gets no more than fit
 const ENTRY_OVERHEAD_BYTES = 40 // names and heads of the CBOR around one entry
 
 export const createRegistry = (database: Database): Registry => ({
@@ -98,24 +99,27 @@ export const createRegistry = (database: Database): Registry => ({
 
   directory: async (maxBytes, now) => {
     const found: DirectoryEntry[] = []
+    const seen = new Set<number>()
     let size = 0
-    const rows = await database
+    const newest = database
       .selectFrom('certificates')
       .innerJoin('devices', 'devices.id', 'certificates.device_id')
       .select(['der', 'device_id', 'addresses'])
       .where('not_after', '>', now)
       .where('revoked_at', 'is', null)
       .orderBy('issued_at', 'desc')
-      .execute()
-    const seen = new Set<number>()
-    for (const { der, device_id, addresses } of rows) {
-      if (seen.has(device_id)) continue
-      seen.add(device_id)
-      size += der.byteLength + Buffer.byteLength(addresses) + ENTRY_OVERHEAD_BYTES
-      if (size > maxBytes) break
-      found.push({ certificate: der, addresses: JSON.parse(addresses) })
+      .orderBy('serial')
+    for (let offset = 0; ; offset += DIRECTORY_PAGE) {
+      const rows = await newest.limit(DIRECTORY_PAGE).offset(offset).execute()
+      for (const { der, device_id, addresses } of rows) {
+        if (seen.has(device_id)) continue
+        seen.add(device_id)
+        size += der.byteLength + Buffer.byteLength(addresses) + ENTRY_OVERHEAD_BYTES
+        if (size > maxBytes) return found
+        found.push({ certificate: der, addresses: JSON.parse(addresses) })
+      }
+      if (rows.length < DIRECTORY_PAGE) return found
     }
-    return found
   },
 
   isDevice: async (peer) =>

@@ -32,6 +32,7 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX certificates_by_device ON certificates (device_id);
   CREATE INDEX certificates_by_end ON certificates (not_after);
+  CREATE INDEX certificates_by_issue ON certificates (issued_at DESC, serial);
   CREATE TABLE settings (name text COLLATE "C" PRIMARY KEY, value text NOT NULL);
   CREATE TABLE pending (
     name text COLLATE "C" NOT NULL,

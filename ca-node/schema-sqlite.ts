@@ -32,6 +32,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX certificates_by_device ON certificates (device_id);
   CREATE INDEX certificates_by_end ON certificates (not_after);
+  CREATE INDEX certificates_by_issue ON certificates (issued_at DESC, serial);
   CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE pending (
     name TEXT NOT NULL,

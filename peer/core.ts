@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
+import { dateText } from '../shared/certificate/link.ts'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
-import type { Refusal } from '../shared/errors.ts'
+import { type Refusal, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
 import type { Random } from '../shared/random.ts'
 import type { PeerEvent } from './events.ts'
@@ -41,7 +42,7 @@ export type CoreParts = {
   readonly self: () => VerifiedDevice
   readonly key: KeyObject
   readonly stores: Stores
-  readonly revocations: Pick<Revocations, 'has' | 'since'>
+  readonly revocations: Pick<Revocations, 'has' | 'since' | 'disowned'>
   readonly clock: Clock
   readonly random: Random
   /** Records of ours, signed: they may leave the house. */
@@ -71,6 +72,13 @@ export const createCore = (parts: CoreParts): Core => {
     const newest = directory.newestOf(device)
     return newest === null ? null : revocations.since(newest)
   }
+  /** An expired device writes nothing, by itself neither: nobody would take it. */
+  const mayWrite = (room: RoomId): Refusal | null => {
+    const { notAfter } = self()
+    return clock.now() > notAfter
+      ? refuse('certificate-expired', `expired on ${dateText(notAfter)}`)
+      : rooms.mayWrite(room)
+  }
   const conversation = createConversation({
     stores,
     directory,
@@ -84,13 +92,16 @@ export const createCore = (parts: CoreParts): Core => {
       carried: () => rooms.carried().filter((room) => room !== directory.room),
       known: () => rooms.all().flatMap(({ id }) => (id === directory.room ? [] : [id])),
       audience: (room) => rooms.audience(room),
-      mayWrite: (room) => rooms.mayWrite(room),
+      mayWrite,
       mayHaveKey: (id, seq) => rooms.mayHaveKey(id, seq, user),
       look: (room) => rooms.get(room)?.facts() ?? null,
     },
     emit: parts.emit,
     onDue: parts.onDue,
-    isWitness: (device) => revokedSince(device) === null,
+    isWitness: (device) => {
+      const newest = directory.newestOf(device)
+      return newest === null || !revocations.disowned(newest)
+    },
     revokedSince,
     onWitnessed: () => rooms.revocationsChanged(),
   })
@@ -135,7 +146,7 @@ export const createCore = (parts: CoreParts): Core => {
     group,
     author,
     recipients: rooms.audience,
-    mayWrite: rooms.mayWrite,
+    mayWrite,
     self: peerId,
     note: notes.opened,
     onSaid: told,

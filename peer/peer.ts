@@ -150,6 +150,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onNewer: ({ number }) => {
       directory.forget()
       database.transaction(rooms.revocationsChanged)
+      void testify()
       const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
       events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
     },
@@ -178,6 +179,10 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const { general } = rooms
   let pulse: Pulse | null = null
   let roads: Roads | null = null
+  const testify = (): Promise<void> =>
+    conversation
+      .testify()
+      .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
   events.on((event) => {
     if (event.kind === 'message' && event.message.content?.kind === 'file') shelf.offered(event.message)
@@ -285,6 +290,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     directory.add(self)
     await ca?.store(certificate)
     await ownEntry.renew()
+    conversation.resume() // what it owed while it could not write
     events.emit({ kind: 'renewed', until: self.notAfter })
   }
 
@@ -398,6 +404,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
 
   shelf.resume()
   conversation.resume()
+  // A list that came before this start may have revoked whom nobody has vouched for: a device of ours, after a change of keys.
+  if (revocations.number() > 0) await testify()
   pulse = startPulse(clock, conversation.due, () => {
     conversation
       .beat()

@@ -61,8 +61,22 @@ export const orThrow = <T>(verdict: T | Refusal): T => {
   return verdict
 }
 
-/** The refusal inside whatever was caught; what is not ours becomes a `fault` with its message. */
-export const refusalOf = (error: unknown): Refusal =>
-  error instanceof LanyardError
-    ? error.refusal
-    : refuse('fault', error instanceof Error ? error.message : String(error))
+/** The refusal inside whatever was caught; what is neither ours nor the disk's becomes a `fault` with its message. */
+export const refusalOf = (error: unknown): Refusal => {
+  if (error instanceof LanyardError) return error.refusal
+  if (!(error instanceof Error)) return refuse('fault', String(error))
+  const ofNetwork = 'address' in error || 'hostname' in error
+  return refuse((ofNetwork ? undefined : DISK_TROUBLE[codeOf(error)]) ?? 'fault', error.message)
+}
+
+/** What the system says of files that could not be read or written. */
+const DISK_TROUBLE: Readonly<Record<string, Code>> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  EROFS: 'storage-failed',
+  EIO: 'storage-failed',
+  EACCES: 'storage-failed',
+  EPERM: 'storage-failed',
+}
+
+const codeOf = (error: Error): string => ('code' in error ? String(error.code) : '')

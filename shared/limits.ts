@@ -136,6 +136,7 @@ export const RECEIPT_CALM_DEVICES = 16 // in a room of more devices receipts com
 export const RECEIPT_READERS_MAX = 32 // devices in a room, up to which its users tell each other what they have read
 export const RECEIPT_WITNESSES = 3 // others' receipts for a log that spare ours, in a room of more than RECEIPT_CALM_DEVICES
 export const RECEIPT_HEADS_AT_ONCE = 200 // … of each kind in one that we write: 46 KiB
+export const RECEIPT_GRACE_MS = 10 * MINUTE_MS // after a revocation: whoever learns of it by then still vouches for what it holds
 export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, within RECORD_MAX_BYTES
 
 // Records

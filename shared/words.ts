@@ -574,7 +574,7 @@ export const WORDS = {
   'disk-full': words(
     'there is not enough room on the disk',
     'the other side has not enough room on its disk',
-    'free some room; what has arrived is kept, and the rest is fetched then',
+    'free some room there, then try again: nothing that was stored is lost, and a file goes on where it stopped',
   ),
 
   // This machine
@@ -621,7 +621,7 @@ export const WORDS = {
   'address-in-use': words(
     'the port is taken by another program',
     'the port of the other side is taken',
-    'stop that program, or give another one with --listen',
+    'stop that program, or give another one with --listen (or --health)',
   ),
   'address-malformed': words(
     'that is not a multiaddr',
@@ -667,12 +667,12 @@ export const WORDS = {
   ),
   'database-unreachable': words(
     'the database server does not answer',
-    'the other side cannot reach its database',
-    'start the server, or mend the way to it; a CA that runs goes on by itself when the server is back',
+    'the CA cannot reach its database just now',
+    'start the server, or mend the way to it; a CA that runs goes on by itself when it is back',
   ),
   'database-refused': words(
     'the database server does not let us in',
-    'the other side is not let into its database',
+    'the CA is not let into its database just now',
     'check user, password, name and rights: --database or LANYARD_CA_DATABASE; the password may also come from PGPASSWORD or ~/.pgpass',
   ),
   'database-foreign': words(
@@ -701,8 +701,8 @@ export const WORDS = {
     'end the program that holds it (a backup tool, a shell of sqlite3 or psql), then try again',
   ),
   'storage-failed': words(
-    'the database could not be read or written',
-    'the other side could not read or write its database',
+    'what is stored here could not be read or written',
+    'the other side could not read or write what it stores',
     'check the room on the disk and the rights of the home folder',
   ),
   fault: words(

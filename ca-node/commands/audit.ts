@@ -5,18 +5,20 @@ import { type ChainedRow, lastAudit, readAudit, verifyAudit } from '../audit.ts'
 import { table, timeText } from '../tables.ts'
 import { atDesk, type Options, print, tell } from './command.ts'
 
-/** The newest rows of the audit, and with `follow` all that come, until it is stopped. */
+/** The newest rows of the audit, and with `follow` all that come, until Ctrl-C. */
 export const showAudit = (options: Options & { readonly lines: string; readonly follow?: boolean }): Promise<void> =>
   atDesk(options, async ({ database }) => {
     const lines = Number(options.lines)
     if (!Number.isInteger(lines) || lines < 0) throw fault('input-invalid', '--lines takes a number')
+    const stop = new AbortController()
+    if (options.follow === true) process.once('SIGINT', () => stop.abort())
     let rows = await lastAudit(database, lines)
     // After those that are shown, not after the newest by now: none that comes in between is left out.
     let last = (rows.at(-1) ?? (await lastAudit(database, 1))[0])?.id ?? 0
     for (;;) {
       if (rows.length > 0) print(options.json === true ? rows.map(asJson).join('\n') : table(rows.map(cellsOf)))
-      if (options.follow !== true) return
-      await setTimeout(SECOND_MS / 2)
+      if (options.follow !== true || stop.signal.aborted) return
+      await setTimeout(SECOND_MS / 2, undefined, stop).catch(() => undefined)
       rows = await readAudit(database, last, PAGE)
       last = rows.at(-1)?.id ?? last
     }

@@ -1,22 +1,24 @@
 import pino from 'pino'
 import { systemClock } from '../../shared/clock.ts'
 import { fault, LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
-import { isNetworkName } from '../../shared/invite.ts'
+import { type Invite, isNetworkName } from '../../shared/invite.ts'
 import { INVITE_LIFETIME_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { Ca } from '../ca.ts'
 import { findPlace, hasPlace, preparePlace } from '../database-place.ts'
-import { MODES, type Mode } from '../modes.ts'
 import { announcementOf, screenOf } from '../operator.ts'
 import { createCaKeys, readCaIdentity } from '../root-key.ts'
 import { type Options, passphraseSources, print, serverOf } from './command.ts'
+import { modeOf } from './terms.ts'
 
 export type ServeOptions = Options & {
   readonly listen?: readonly string[]
   readonly network?: string
   readonly mode?: string
   readonly health?: string
+  /** False for a CA whose output goes into a log: whoever reads an invite there could join. */
+  readonly invite?: boolean
 }
 
 export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/4100'
@@ -29,7 +31,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
   if (!first && !(await hasPlace(place))) throw fault('database-missing')
   const networkName = options.network ?? DEFAULT_NETWORK
   if (!isNetworkName(networkName)) throw fault('input-invalid', '--network takes 1 to 64 characters')
-  const mode = options.mode === undefined ? undefined : readMode(options.mode)
+  const mode = options.mode === undefined ? undefined : modeOf(options.mode)
   const passphrase = await passphraseFrom(passphraseSources(options), first ? 'new' : 'open')
   if (first) {
     await preparePlace(options.home, place)
@@ -74,31 +76,27 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       )
     })
   }
-  const [invite] = await ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
-    await ca.stop()
-    throw error
-  })
-  if (invite === undefined) throw fault('fault', 'no invite was made')
-  const announcement = announcementOf(ca, invite)
+  const invites = options.invite === false ? [] : await firstInvite(ca)
+  const announcement = announcementOf(ca, invites)
   print(
     options.json === true
       ? JSON.stringify(announcement)
-      : await screenOf(announcement, invite, process.stdout.isTTY === true),
+      : await screenOf(announcement, invites, process.stdout.isTTY === true),
   )
 }
 
 const OUTDATED = 'root-outdated'
 
+const firstInvite = (ca: Ca): Promise<Invite[]> =>
+  ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {
+    await ca.stop()
+    throw error
+  })
+
 const readPort = (text: string): number => {
   const port = Number(text)
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw fault('input-invalid', '--health takes a port')
   return port
-}
-
-const readMode = (text: string): Mode => {
-  const mode = MODES.find((known) => known === text)
-  if (mode === undefined) throw fault('input-invalid', `--mode takes one of ${MODES.join(', ')}`)
-  return mode
 }
 
 const isFirstStart = (home: string): Promise<boolean> =>

@@ -13,7 +13,7 @@ import { overlapOf } from '../roll-over.ts'
 import { table, timeText } from '../tables.ts'
 import { readTerms } from '../terms.ts'
 import { atDesk, type Options, tell } from './command.ts'
-import { termsText } from './terms.ts'
+import { MODE_WORDS, termsText } from './terms.ts'
 
 /** How it stands, in a screen. */
 export const showStatus = (options: Options): Promise<void> =>
@@ -66,12 +66,6 @@ export const showStatus = (options: Options): Promise<void> =>
   })
 
 const rootAdvice = (leftMs: number): string => (leftMs > ROOT_ADVICE_MS ? '' : ': SOON, see npm run ca -- roll-over')
-
-const MODE_WORDS = {
-  invite: 'nobody may join',
-  open: 'everybody may join',
-  approval: 'whom you approve may join',
-} as const
 
 export const showInvites = (options: Options): Promise<void> =>
   atDesk(options, async ({ database, now }) => {

@@ -18,6 +18,8 @@ export type Revocations = ListHolder & {
   has(serial: string): boolean
   /** From when on a revoked certificate counts for nothing, milliseconds since the epoch; null for one that is not. */
   since(device: VerifiedDevice): number | null
+  /** Whether a device was put out by others than its owner, who may just have changed the key: its word counts no more. */
+  disowned(device: VerifiedDevice): boolean
   /** Why the list says less than it should: `crl-stale`, `crl-not-yet-valid`; null while it is fresh, or there is none. */
   staleness(): Refusal | null
 }
@@ -52,6 +54,10 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
       if (!isFromNewest(certificate, roots.anchor())) return null
       // Its owner has changed the key: what was said right before must not be lost because two clocks differ a little.
       return entry.date + CLOCK_SKEW_MS
+    },
+    disowned: ({ serial }) => {
+      const reason = list?.find(serial)?.reason
+      return reason !== undefined && reason !== 'superseded'
     },
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
     take: async (der) => {

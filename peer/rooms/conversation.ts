@@ -8,7 +8,7 @@ import {
   toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
-import { CERTIFICATE_BACKDATE_MS, MINUTE_MS } from '../../shared/limits.ts'
+import { CERTIFICATE_BACKDATE_MS, CLOCK_SKEW_MS, MINUTE_MS, RECEIPT_GRACE_MS } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
@@ -46,8 +46,13 @@ export type Conversation = {
   told(message: OpenedMessage): void
   /** Records of a log were hidden, or count again; within a transaction. */
   rejudged(log: LogId, from: number, to: number): void
-  /** The last number of a log that others' receipts prove to be older than a time; −1 for none. */
-  coveredUntil(log: LogId, until: number): number
+  /**
+   * The last number of a revoked device's log that counts: others' receipts prove it to be older than the revocation, or
+   * were written when they learnt of that, within RECEIPT_GRACE_MS; and it is no later itself. −1 for none.
+   */
+  coveredUntil(log: LogId, revokedAt: number): number
+  /** Somebody was revoked: vouches, now, for all that is held. @throws LanyardError `storage-failed` */
+  testify(): Promise<void>
   /** Members or settings of a room, or what counts in it, has changed. */
   roomChanged(room: RoomId): void
   /** Whether a user's messages are shown, and told of. */
@@ -155,7 +160,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     onRead: (room, user) => emit({ kind: 'read', room, user }),
     onCovered: (log, ms) => {
       const since = parts.revokedSince(log.device)
-      if (since !== null && ms <= since) parts.onWitnessed()
+      if (since !== null && ms <= since + RECEIPT_GRACE_MS) parts.onWitnessed()
     },
   })
   const sweeper = createSweeper({
@@ -222,15 +227,20 @@ export const createConversation = (parts: ConversationParts): Conversation => {
       timeline.rejudged(log, from, to)
       search.forget()
     },
-    coveredUntil: (log, until) =>
-      coveredUntil(
+    coveredUntil: (log, revokedAt) => {
+      const covers = stores.receipts.covers(log, revokedAt + RECEIPT_GRACE_MS)
+      const covered = coveredUntil(
         log,
-        stores.receipts.covers(log, until),
+        covers,
         (seq) => records.hashAt(log, seq),
         // Of who signs two records with one number each member may hold other receipts.
         (device) =>
           parts.isWitness(device) && !parts.log.heads(log.room).some((one) => one.fork === 1 && one.device === device),
-      ),
+      )
+      const after = records.firstAfter(log, revokedAt + CLOCK_SKEW_MS) // two clocks differ a little
+      return after === null ? covered : Math.min(covered, after - 1)
+    },
+    testify: receipts.writeAll,
     roomChanged: (room) => {
       unread.touch(room)
       sweeper.touch(room, 0)

@@ -26,6 +26,8 @@ export type Receipts = {
   due(): number | null
   /** Writes those that are due. @throws LanyardError `storage-failed` */
   write(): Promise<void>
+  /** Writes all that are owed, now: somebody was revoked, and what we hold of theirs is vouched for by no later word. */
+  writeAll(): Promise<void>
 }
 
 export type ReceiptsParts = {
@@ -171,6 +173,9 @@ export const createReceipts = (parts: ReceiptsParts): Receipts => {
       const now = clock.now()
       for (const [room, debt] of debts)
         if ((dueOf(room, debt) ?? Number.POSITIVE_INFINITY) <= now) await writeFor(room, debt)
+    },
+    writeAll: async () => {
+      for (const [room, debt] of debts) await writeFor(room, debt)
     },
   }
 }

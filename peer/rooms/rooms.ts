@@ -14,7 +14,7 @@ import { ROOMS_MAX } from '../../shared/limits.ts'
 import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
 import { headerCodec, recordCodec } from '../../shared/wire/record.ts'
 import type { Audience, Recipient } from '../group/group.ts'
-import type { Judge } from '../log/ingest.ts'
+import type { Judge } from '../log/judge.ts'
 import type { Log } from '../log/log.ts'
 import type { ParsedRecord } from '../log/record.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
@@ -209,7 +209,8 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     direct,
     audience,
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
-    mayRead: (id, user) => rooms.get(id)?.mayRead(user) ?? unknown(rooms, id),
+    // Whoever has no business in a room is not told whether there is one.
+    mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),
     mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
     place: (log, record) => {

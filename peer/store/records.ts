@@ -93,6 +93,9 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const hide = database.prepare(
     'UPDATE records SET hidden = ?1 WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq BETWEEN ?5 AND ?6 AND hidden <> ?1',
   )
+  const firstAfter = database.prepare(
+    'SELECT MIN(seq) AS seq FROM records WHERE room = ? AND device = ? AND inc = ? AND ms > ?',
+  )
   const ofKind = database.prepare('SELECT * FROM records WHERE room = ? AND kind = ? ORDER BY arrival')
   const newestOf = database.prepare(
     'SELECT * FROM records WHERE room = ? AND device = ? AND inc = ? ORDER BY seq DESC LIMIT 1',
@@ -188,6 +191,11 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
       const time = times.get(room) ?? RECORD_KINDS.map((kind) => lastTimeOf(room, kind)).reduce(later)
       times.set(room, time)
       return time
+    },
+    /** The first number of a log whose record is later than this, milliseconds since the epoch; null: none is. */
+    firstAfter: (log: LogId, ms: number): number | null => {
+      const seq = firstAfter.get(log.room, log.device, log.incarnation, ms)?.seq
+      return typeof seq === 'number' ? seq : null
     },
     /** Hides, or shows again, the records of a log from one number to another, both included. @returns whether any changed */
     hide: (log: LogId, from: number, to: number, hidden: boolean): boolean =>

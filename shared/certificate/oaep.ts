@@ -19,6 +19,8 @@ export const sealTo = (publicKey: KeyObject, plain: Uint8Array, label: string): 
 
 /** What was sealed to this key under this label, or null, with no word on what was wrong. Blocks for 1 ms (RSA-2048). */
 export const openSealed = (privateKey: KeyObject, sealed: Uint8Array, label: string): Uint8Array | null => {
+  // RFC 8017 §7.1.2, step 1: OpenSSL takes one for the same number that lacks a zero byte in front.
+  if (sealed.byteLength * 8 !== privateKey.asymmetricKeyDetails?.modulusLength) return null
   try {
     return new Uint8Array(privateDecrypt(parameters(privateKey, label), sealed))
   } catch {

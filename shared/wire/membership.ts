@@ -27,10 +27,7 @@ export type RoomBody = {
 
 /** Body of an `invite` record, by an admin: this user is a member from now on. */
 export type InviteBody = { readonly user: string }
-/** Body of a `join` record, by who joins an open room, or takes an invite up. */
-export type JoinBody = Record<never, never>
-/** Body of a `leave` record: its author's user is no member any more. */
-export type LeaveBody = Record<never, never>
+// The bodies of `join` (who joins an open room, or takes an invite up) and `leave` are empty maps.
 
 /** Body of a `remove` record, by an admin senior to the user, or any admin where the user is none. */
 export type RemoveBody = {

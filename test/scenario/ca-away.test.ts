@@ -29,7 +29,7 @@ describe('while the CA is off', () => {
             [...staff].flatMap(([other, { seen }]) => (other === name || seen(met(name)) ? [] : [`${other}: ${name}`])),
           )
         },
-        { timeout: 50_000, interval: 250 },
+        { timeout: 110_000, interval: 250 },
       )
       .toEqual([])
 
@@ -64,12 +64,12 @@ describe('while the CA is off', () => {
           if (sighted.length === renewed.length) clock.advance(STEP_MS)
           return renewed.length
         },
-        { timeout: 110_000, interval: 500 },
+        { timeout: 110_000, interval: 600 },
       )
       .toBe(NAMES.length)
     const latest = Math.max(...renewed) - back
     console.log(`ca-away.test: renewed after ${renewed.map((at) => (at - back) / 1_000).join(', ')} s of the clock`)
-    expect(latest).toBeLessThanOrEqual(CA_SIGHT_MS + 7 * STEP_MS) // and the steps in which a dial was under way
+    expect(latest).toBeLessThan(1.5 * CA_SIGHT_MS) // the minute, and the steps in which a dial was under way
     expect(new Set(renewed).size).toBeGreaterThan(1)
     for (const { peer, stored } of everybody) {
       expect(peer.self.notAfter - back).toBeGreaterThan(CERTIFICATE_LIFETIME_MS - HOUR_MS)
@@ -78,7 +78,7 @@ describe('while the CA is off', () => {
   }, 240_000)
 })
 
-describe('a device that runs, and whose clock jumps over the end of its certificate,', () => {
+describe('a device that runs, and whose clock jumps over the end of its certificate,', { timeout: 180_000 }, () => {
   const asleep = CERTIFICATE_LIFETIME_MS + 5 * DAY_MS
 
   test('renews by itself when it wakes, keeps its sessions, and is heard under the new certificate', async () => {
@@ -115,7 +115,7 @@ describe('a device that runs, and whose clock jumps over the end of its certific
           office.ca.clock.advance(10 * SECOND_MS)
           return isRenewed(alice) && isRenewed(bob)
         },
-        { timeout: 50_000, interval: 1_000 },
+        { timeout: 110_000, interval: 1_000 },
       )
       .toBe(true)
     await alice.peer.say(alice.peer.general, 'good morning')

@@ -56,7 +56,7 @@ const KEY = { LANYARD_CA_PASSPHRASE: PASSPHRASE }
 /** Serves, and waits until it says where. */
 const serve = async (args: readonly string[], environment: Record<string, string> = {}) => {
   const process = launch([...SERVE, ...args], environment)
-  await expect.poll(() => process.out(), { timeout: 60_000 }).toMatch(/Ctrl-C|"invite":/)
+  await expect.poll(() => process.out()).toMatch(/Ctrl-C|"invite":/)
   return process
 }
 
@@ -66,7 +66,7 @@ const enrolWith = async (name: string, text: string) => {
 }
 
 // One life of a CA, in order.
-describe('npm run ca', { timeout: 90_000 }, () => {
+describe('npm run ca', () => {
   test('without a passphrase, and without anybody to ask, makes nothing', async () => {
     const { code, err, out } = await run(SERVE)
     expect(code).toBe(1)

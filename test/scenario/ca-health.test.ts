@@ -1,4 +1,6 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,7 +11,7 @@ import { enrolAs, newcomer, type TestCa, temporaryFolder, testCa } from '../supp
 let ca: TestCa
 beforeAll(async () => {
   ca = await testCa({ healthPort: 0 })
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 const get = (path: string, host = '127.0.0.1', method = 'GET') =>
@@ -48,6 +50,21 @@ test('answers nobody who came by another name, and nothing but these two pages',
   expect((await get('/health', '127.0.0.1', 'POST')).status).toBe(405)
 })
 
+test('nobody reaches these pages from another address than 127.0.0.1', async () => {
+  const others = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address))
+  // Linux has the whole of 127.0.0.0/8: a server on all addresses would answer there.
+  const tried = new Set(['::1', ...(process.platform === 'linux' ? ['127.0.0.2'] : []), ...others])
+  for (const host of tried) {
+    if (host === '127.0.0.1' || host.startsWith('fe80')) continue
+    const outcome = await new Promise((resolve) => {
+      const socket = connect({ host, port: ca.healthPort ?? 0 })
+      socket.once('connect', () => resolve('connected'))
+      socket.once('error', () => resolve('refused'))
+    })
+    expect({ host, outcome }).toEqual({ host, outcome: 'refused' })
+  }
+})
+
 test('is not well when its list is stale', async () => {
   ca.clock.advance(CRL_LIFETIME_MS + 1)
   expect(await get('/health')).toEqual({ status: 503, body: '{"ok":false,"reason":"crl-stale"}\n' })
@@ -58,7 +75,7 @@ test('a database that somebody keeps locked is named as that', async () => {
   const path = join(folder.path, 'ca.db')
   await openDatabase(path).destroy()
   const other = new DatabaseSync(path)
-  other.exec('BEGIN EXCLUSIVE')
+  other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE')
   expect(() => openDatabase(path)).toThrowError(expect.objectContaining({ code: 'database-locked' }))
   other.close()
   await folder.remove()

@@ -59,7 +59,7 @@ describe('the revocation lists of a CA that serves', () => {
     const beside = await openStore(folder.path)
     await beside.revocations.revoke({ user: 'alice' }, 'unspecified', clock.now())
     await beside.close()
-    await expect.poll(() => text(publisher.latest().der), { timeout: 10_000 }).toBe('3: 01 unspecified')
+    await expect.poll(() => text(publisher.latest().der)).toBe('3: 01 unspecified')
     await publisher.stop()
   })
 

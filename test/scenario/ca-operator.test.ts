@@ -15,7 +15,7 @@ beforeAll(async () => {
   folder = await temporaryFolder()
   ca = caCommand(join(folder.path, 'ca'))
   serving = await ca.serve()
-}, 90_000)
+})
 afterAll(async () => {
   ca.stop()
   await folder.remove()
@@ -48,7 +48,7 @@ const stateOf = async (peerId: string): Promise<string | undefined> =>
   (await json(['devices'])).devices.find((device: { peerId: string }) => device.peerId === peerId)?.state
 
 // One life of a CA that serves, in order.
-describe('beside a CA that serves, its operator', { timeout: 120_000 }, () => {
+describe('beside a CA that serves, its operator', () => {
   test('is asked before a revocation; where nobody can be asked, nothing is done without --yes', async () => {
     const peerId = await enrolled('careful')
     const { code, err } = await ca.run(['revoke', 'careful'])
@@ -133,6 +133,30 @@ describe('beside a CA that serves, its operator', { timeout: 120_000 }, () => {
     expect(await json(['audit', 'verify'])).toMatchObject({ kind: 'intact', rows: events.length })
   })
 
+  test('follows the audit: rows come as they are written, until Ctrl-C', async () => {
+    const following = ca.start(['audit', '--follow', '--json', '--lines', '1'])
+    await following.until('\n', 'out')
+    const [invite] = await ca.invites(1)
+    await following.until('"event":"invited"', 'out')
+    await using device = await newcomer()
+    orThrow(await enrolAs(device, systemClock, { user: 'followed', invite: orThrow(parseInvite(invite ?? '')) }))
+    await following.until('"event":"enrolled","subject":"followed"', 'out')
+    following.child.kill('SIGINT')
+    expect(await following.ended).toBe(0)
+    const rows = following.said.out.trimEnd().split('\n')
+    const ids: number[] = rows.map((row) => JSON.parse(row).id)
+    expect(ids).toEqual(ids.map((_, at) => (ids[0] ?? 0) + at)) // none is left out, none comes twice
+  })
+
+  test('ends the audit without a word when nobody reads on', async () => {
+    const following = ca.start(['audit', '--follow'])
+    await following.until('\n', 'out')
+    following.child.stdout?.destroy()
+    await ca.invites(1)
+    expect(await following.ended).toBe(0)
+    expect(following.said.err).toBe('')
+  })
+
   testWithOpenssl('exports papers that openssl reads, and that refuse the revoked one', async () => {
     const out = join(folder.path, 'papers')
     await json(['export', '--out', out])
@@ -150,7 +174,7 @@ describe('beside a CA that serves, its operator', { timeout: 120_000 }, () => {
   })
 })
 
-describe('without a CA that serves, its operator', { timeout: 120_000 }, () => {
+describe('without a CA that serves, its operator', () => {
   test('signs the list with the passphrase; without one the revocation is kept for the next start', async () => {
     const peerId = await enrolled('dave')
     serving.child.kill('SIGTERM')
@@ -176,7 +200,7 @@ describe('without a CA that serves, its operator', { timeout: 120_000 }, () => {
     expect(await elsewhere.run(['restore', file, '--yes'], KEY)).toMatchObject({ code: 0, err: '' })
     const restored = await elsewhere.serve()
     const { out } = await elsewhere.run(['status', '--json'])
-    expect(JSON.parse(out)).toMatchObject({ users: 5, crl: { number: crl + 1_001 } })
+    expect(JSON.parse(out)).toMatchObject({ users: 6, crl: { number: crl + 1_001 } })
     restored.child.kill('SIGTERM')
     expect(await restored.ended).toBe(0)
   })

@@ -23,9 +23,7 @@ afterAll(async () => {
   await folder.remove()
 })
 
-test('a CA that is told to stop while many enrol leaves nobody half enrolled, and the others come again with the same invites', {
-  timeout: 180_000,
-}, async () => {
+test('a CA that is told to stop while many enrol leaves nobody half enrolled, and the others come again with the same invites', async () => {
   await using devices = new AsyncDisposableStack()
   const first = await ca.serve()
   const invites = await ca.invites(NEWCOMERS)
@@ -63,9 +61,7 @@ test('a CA that is told to stop while many enrol leaves nobody half enrolled, an
   expect(await second.ended).toBe(0)
 })
 
-test('one who is being written down when the CA is told to stop is written down and told so, or neither', {
-  timeout: 180_000,
-}, async () => {
+test('one who is being written down when the CA is told to stop is written down and told so, or neither', async () => {
   const serving = await ca.serve()
   const [text = ''] = await ca.invites(1)
   const invite = orThrow(parseInvite(text))

@@ -140,6 +140,11 @@ describeWithPostgres('a database on a server', () => {
   test('is not held up for ever by a process that stopped while it wrote', async () => {
     const url = await postgres.createDatabase()
     const [one, two] = [await open(url), await open(`${url}&lock_timeout=200`)]
+    const { rows } =
+      await sql`SELECT current_setting('lock_timeout') AS lock, current_setting('idle_in_transaction_session_timeout') AS idle`.execute(
+        one,
+      )
+    expect(Object.values(rows[0] ?? {})).toEqual(['5s', '1min'])
     const { promise: writing, resolve } = Promise.withResolvers<void>()
     const { promise: woken, resolve: wake } = Promise.withResolvers<void>()
     const stopped = one.transaction().execute(async () => {
@@ -165,7 +170,7 @@ describeWithPostgres('a database on a server', () => {
     const outcomes = await enrolCrowd(store, CROWD, {
       onOutcome: (outcome) => {
         if (outcome.code === 'in') told.push(outcome)
-        if (told.length === 20) cut ??= postgres.kill()
+        if (told.length === 3) cut ??= postgres.kill()
       },
     })
     expect(outcomes.some(({ code }) => code === 'database-unreachable')).toBe(true)
@@ -184,10 +189,15 @@ describeWithPostgres('a database on a server', () => {
 
   test('that is gone while nothing is asked, or in the middle of a transaction, does not take the process with it', async () => {
     const database = await open(await postgres.createDatabase())
-    const cut = database.transaction().execute(async (transaction) => {
-      await transaction.insertInto('settings').values({ name: 'mode', value: 'open' }).execute()
+    const restart = async (): Promise<void> => {
       await postgres.kill()
       await postgres.start()
+    }
+    await restart()
+    expect(await database.selectFrom('settings').selectAll().execute()).toEqual([])
+    const cut = database.transaction().execute(async (transaction) => {
+      await transaction.insertInto('settings').values({ name: 'mode', value: 'open' }).execute()
+      await restart()
     })
     await expect(cut).rejects.toMatchObject({ code: 'database-unreachable' })
     expect(await database.selectFrom('settings').selectAll().execute()).toEqual([])

@@ -13,7 +13,7 @@ import { enrolAs, type Newcomer, newcomer, PASSWORD, type TestCa, testCa } from 
 let ca: TestCa
 beforeAll(async () => {
   ca = await testCa()
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 const join = async (device: Newcomer, name: string) =>

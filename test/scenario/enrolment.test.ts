@@ -37,7 +37,7 @@ import { openssl, testWithOpenssl } from '../support/openssl.ts'
 let ca: TestCa
 beforeAll(async () => {
   ca = await testCa({ silenceMs: 1_500 }) // enough for a newcomer on a busy machine
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 /** The promise behind every refusal: the CA goes on serving. */
@@ -320,7 +320,7 @@ describe('of noise the CA thinks nothing:', () => {
   test('a connection on which no stream is opened is ended', async () => {
     await using device = await newcomer()
     const connection = await device.node.dial(ca.addresses.map((address) => `${address}/p2p/${ca.peerId}`))
-    await expect.poll(() => connection.status, { timeout: 5_000 }).not.toBe('open')
+    await expect.poll(() => connection.status).not.toBe('open')
     expect(lastRefused(device)).toMatchObject({ event: 'silent' })
     await stillServes('after-idle')
   })

@@ -10,7 +10,7 @@ import { openHomes } from '../support/homes.ts'
 let ca: TestCa
 beforeAll(async () => {
   ca = await testCa()
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 const endOf = async (home: string): Promise<number> =>

@@ -13,7 +13,7 @@ let ca: TestCa
 let onEnrolled: () => void = () => undefined
 beforeAll(async () => {
   ca = await testCa({ onLog: (event) => event === 'enrolled' && onEnrolled() })
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 const change = async (home: string) =>
@@ -31,7 +31,9 @@ const change = async (home: string) =>
 const textsOf = (peer: Peer) =>
   peer.history(peer.general, 100).map(({ content }) => (content?.kind === 'text' ? content.text : content))
 
-test('after a change of keys the device is another one to everybody, reads all that it could read, and loses nothing that it said', async () => {
+test('after a change of keys the device is another one to everybody, reads all that it could read, and loses nothing that it said', {
+  timeout: 120_000,
+}, async () => {
   await using homes = await openHomes(ca)
   const [aliceHome, bobHome] = [await homes.settle('alice'), await homes.settle('bob')]
   const bob = await homes.start(bobHome)

@@ -48,7 +48,7 @@ test('a revocation list spreads from peer to peer, cuts the revoked device, and 
   ])
 })
 
-test('of what a revoked device said, that stays which somebody had told to hold by then', async () => {
+test('of what a revoked device said, that stays which members hold when they learn of it', async () => {
   await using world = await createWorld()
   const alice = await world.settle('alice')
   const bob = await world.settle('bob')
@@ -60,15 +60,14 @@ test('of what a revoked device said, that stays which somebody had told to hold 
   await Promise.all([alice.until(says('vouched for')), bob.until(says('vouched for'))])
   await bob.peer.markRead(general) // and soon his receipt tells what he holds
   await mallory.until((event) => event.kind === 'read' && event.user === 'bob')
-  const id = await mallory.peer.say(general, 'nobody’s witness')
-  await Promise.all([alice.until(says('nobody’s witness')), bob.until(says('nobody’s witness'))])
+  const id = await mallory.peer.say(general, 'nobody’s witness yet')
+  await Promise.all([alice.until(says('nobody’s witness yet')), bob.until(says('nobody’s witness yet'))])
   await comeBackWith(alice, await listOf(world, 1, [mallory], -1_000)) // a list tells seconds, and no less
   await bob.until(cuts('mallory'))
   for (const one of [alice, bob]) {
-    await vi.waitFor(() => expect(shown(one)).toEqual(['vouched for']), { timeout: 20_000 })
-    expect(one.peer.message(id)).toBe(null)
+    await vi.waitFor(() => expect(shown(one)).toEqual(['vouched for', 'nobody’s witness yet']), { timeout: 20_000 })
+    expect(one.peer.message(id)).not.toBe(null)
   }
-  expect(bob.peer.unread(general).count).toBe(0)
 })
 
 test('what is said after a revocation is sealed without the revoked device, even when nobody else is there', async () => {

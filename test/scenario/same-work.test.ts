@@ -23,7 +23,7 @@ beforeAll(async () => {
   ca = await testCa()
   await using device = await newcomer()
   await enrolAs(device, ca.clock, { user: 'alice', invite: await ca.oneInvite() })
-}, 60_000)
+})
 afterAll(() => ca.stop())
 
 /** All that the CA hashed, said and logged on one try. */

@@ -106,6 +106,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     onNewer: ({ number }) => {
       core.directory.forget()
       database.transaction(core.rooms.revocationsChanged)
+      void parts.busy(core.conversation.testify()).catch(() => undefined)
       const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
       emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
     },

@@ -4,6 +4,7 @@ import { evaluate, type Membership } from '../../peer/group/membership.ts'
 import type { LogId } from '../../peer/store/records.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import { type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
+import { CLOCK_SKEW_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
 import { isMembershipKind, membershipBodyOf } from '../../shared/wire/membership.ts'
 import { receiptBodyCodec } from '../../shared/wire/receipt.ts'
 import { type Evidence, forksAt, inTime, type Known, logName, type Witness } from './evidence.ts'
@@ -164,6 +165,9 @@ const allForks = (by: readonly Witness[], room: RoomId): ReadonlyMap<string, num
   return lowest
 }
 
+/** As a revocation list tells it. */
+export const secondOf = (ms: number): number => ms - (ms % SECOND_MS)
+
 /** Of each log of a revoked device, the first number that no receipt in time proves to be older than the revocation. */
 const revokedFrom = (
   { world, seatOf }: Evidence,
@@ -181,9 +185,19 @@ const revokedFrom = (
     for (const { device, inc, seq, hash } of body.held) {
       const name = `${device}/${toIncarnation(inc)}`
       const since = revoked.get(seatOf(device as LogId['device']))
-      if (since === undefined || receipt.log.device === device || receipt.header.time[0] > since) continue
+      if (
+        since === undefined ||
+        receipt.log.device === device ||
+        receipt.header.time[0] > secondOf(since) + RECEIPT_GRACE_MS
+      )
+        continue
       if (at.get(`${name}/${seq}`) === toHex(hash)) from.set(name, Math.max(from.get(name) ?? 0, seq + 1))
     }
+  }
+  for (const { log, seq, header } of records) {
+    const since = revoked.get(seatOf(log.device))
+    if (since === undefined || header.time[0] <= secondOf(since) + CLOCK_SKEW_MS) continue
+    from.set(logName(log), Math.min(from.get(logName(log)) ?? 0, seq))
   }
   return from
 }

@@ -118,19 +118,24 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
       case 'remove':
         place.members = place.members.filter((one) => one !== user)
         place.admins = place.admins.filter((one) => one !== user)
-        return does(by, { kind, room, user })
+        does(by, { kind, room, user })
+        return
       case 'invite':
         if (!place.members.includes(user)) place.members.push(user)
-        return does(by, { kind, room, user })
+        does(by, { kind, room, user })
+        return
       case 'join':
       case 'leave':
         if (kind === 'join' && place.open) place.members.push(user)
-        return does(seatOf(user), { kind, room })
+        does(seatOf(user), { kind, room })
+        return
       case 'grant':
         if (!place.admins.includes(user)) place.admins.push(user)
-        return does(by, { kind, room, user, admin: true })
+        does(by, { kind, room, user, admin: true })
+        return
       case 'withdraw':
-        return does(by, { kind: 'grant', room, user, admin: false })
+        does(by, { kind: 'grant', room, user, admin: false })
+        return
       case 'change': {
         const settings = chance.pick([
           { name: `name ${acts.length}` },
@@ -138,7 +143,8 @@ const createStory = (chance: Chance, cast: readonly Cast[]) => {
           { keepMessages: chance.between(2, 8) },
           { keepMs: chance.pick([20, 60]) * SECOND_MS },
         ])
-        return does(by, { kind, room, settings })
+        does(by, { kind, room, settings })
+        return
       }
     }
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DAY_MS, SECOND_MS } from '../../shared/limits.ts'
+import { SECOND_MS } from '../../shared/limits.ts'
 import { createChance } from './chance.ts'
 import { type Deed, type Places, perform } from './deeds.ts'
 import type { Flaws } from './device.ts'
@@ -352,6 +352,3 @@ const catchStrays = (journal: Journal) => {
     },
   }
 }
-
-/** As long as any run lasts, sleep and all, certificates hold. */
-export const LONGEST_MS = 60 * DAY_MS

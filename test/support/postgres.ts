@@ -84,7 +84,9 @@ export const startPostgres = async (): Promise<Postgres> => {
     kill: () => end('QUIT'),
     createDatabase: async (user = 'lanyard') => {
       const name = `ca_${randomUUID().replaceAll('-', '')}`
-      await ask(`CREATE DATABASE ${name} OWNER ${user} TEMPLATE template0`)
+      const plain = `CREATE DATABASE ${name} OWNER ${user} TEMPLATE template0`
+      // In an order of its own, as on most people's servers; an older or smaller build has only that of the bytes.
+      await ask(`${plain} LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C' STRATEGY file_copy`).catch(() => ask(plain))
       return addressOf(name, user)
     },
     [Symbol.asyncDispose]: stop,

@@ -19,7 +19,18 @@ const texts = (maxLength: number) =>
 const counts = fc.maxSafeNat()
 const kind = <Kind extends string>(name: Kind) => fc.constant(name)
 const refused = fc.record({ kind: kind('refused'), code: texts(64) })
-const heads = fc.array(fc.record({ device: texts(64), inc: exactly(8), seq: counts }), { maxLength: 4 })
+const heads = fc.array(
+  fc.record(
+    { device: texts(64), inc: exactly(8), seq: counts, hash: exactly(32), fork: fc.constant(1) },
+    { requiredKeys: ['device', 'inc', 'seq', 'hash'] },
+  ),
+  { maxLength: 4 },
+)
+const left = fc.nat({ max: 20_000 })
+const digests = fc.array(
+  fc.record({ room: exactly(32), digest: exactly(32), open: fc.constant(1) }, { requiredKeys: ['room', 'digest'] }),
+  { maxLength: 4 },
+)
 const key = fc.record({ epoch: counts, index: counts, commitment: exactly(32) })
 
 /** Every codec of the peers' wire, each with all that it may carry. */
@@ -74,14 +85,23 @@ const CODECS: Record<string, { readonly codec: Codec<unknown>; readonly values: 
   },
   'sync request': {
     codec: syncRequestCodec,
-    values: fc.record({ kind: kind('heads'), room: exactly(32), heads }),
+    values: fc.oneof(
+      fc.record({ kind: kind('heads'), room: exactly(32), heads, left }),
+      fc.record({ kind: kind('rooms'), open: exactly(32) }),
+    ),
   },
   'sync reply': {
     codec: syncReplyCodec,
     values: fc.oneof(
       refused,
       fc.record({ kind: kind('records'), records: fc.array(upTo(100), { maxLength: 4 }) }),
-      fc.record({ kind: kind('done'), heads }),
+      fc.record({ kind: kind('done'), heads, left }),
+      fc.record({
+        kind: kind('rooms'),
+        rooms: digests,
+        open: fc.array(upTo(100), { maxLength: 4 }),
+        openDigest: exactly(32),
+      }),
     ),
   },
   'keys request': {

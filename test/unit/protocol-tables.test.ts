@@ -25,6 +25,7 @@ import {
 import { type FileReply, type FileRequest, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import { type HelloMessage, helloCodec } from '../../shared/wire/hello.ts'
 import { type KeysReply, type KeysRequest, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import { type LiveMessage, liveCodec } from '../../shared/wire/live.ts'
 import {
   emptyBodyCodec,
   type GrantBody,
@@ -43,6 +44,8 @@ import { headerCodec, type RecordHeader, recordCodec, type WireRecord } from '..
 import { type RevocationMessage, revocationCodec } from '../../shared/wire/revocation.ts'
 import {
   type Head,
+  type LogPoint,
+  type RoomDigest,
   type SyncReply,
   type SyncRequest,
   syncReplyCodec,
@@ -141,12 +144,22 @@ const FIELDS = {
     file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
   } satisfies Tables<MessageContent['kind']>,
   sync: {
-    heads: of<SyncRequest>({ kind: 1, room: 1, heads: 1 }),
-    head: of<Head>({ device: 1, inc: 1, seq: 1 }),
+    ask: of<Of<SyncRequest, 'rooms'>>({ kind: 1, open: 1 }),
+    rooms: of<Of<SyncReply, 'rooms'>>({ kind: 1, rooms: 1, open: 1, openDigest: 1 }),
+    digest: of<RoomDigest>({ room: 1, digest: 1, open: 1 }),
+    heads: of<Of<SyncRequest, 'heads'>>({ kind: 1, room: 1, heads: 1, left: 1 }),
+    head: of<Head>({ device: 1, inc: 1, seq: 1, hash: 1, fork: 1 }),
     records: of<Of<SyncReply, 'records'>>({ kind: 1, records: 1 }),
-    done: of<Of<SyncReply, 'done'>>({ kind: 1, heads: 1 }),
+    done: of<Of<SyncReply, 'done'>>({ kind: 1, heads: 1, left: 1 }),
     refused: of<Of<SyncReply, 'refused'>>({ kind: 1, code: 1 }),
-  } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'head'>,
+  } satisfies Tables<SyncRequest['kind'] | SyncReply['kind'] | 'ask' | 'digest' | 'head'>,
+  live: {
+    presence: of<Of<LiveMessage, 'presence'>>({ kind: 1, state: 1 }),
+    typing: of<Of<LiveMessage, 'typing'>>({ kind: 1, room: 1 }),
+    changed: of<Of<LiveMessage, 'changed'>>({ kind: 1, room: 1 }),
+    held: of<Of<LiveMessage, 'held'>>({ kind: 1, room: 1, heads: 1 }),
+    head: of<LogPoint>({ device: 1, inc: 1, seq: 1 }),
+  } satisfies Tables<LiveMessage['kind'] | 'head'>,
   keys: {
     want: of<KeysRequest>({ kind: 1, room: 1, records: 1, bare: 1 }),
     keys: of<Of<KeysReply, 'keys'>>({ kind: 1, keys: 1 }),
@@ -168,7 +181,10 @@ const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   'enrolment, CA → newcomer': [caCodec],
   hello: [helloCodec],
   revocation: [revocationCodec],
-  'sync, keys': [syncRequestCodec, syncReplyCodec, keysRequestCodec, keysReplyCodec],
+  'sync, requests': [syncRequestCodec],
+  'sync, replies': [syncReplyCodec],
+  keys: [keysRequestCodec, keysReplyCodec],
+  live: [liveCodec],
   'file, requests': [fileRequestCodec],
   'file, replies': [fileReplyCodec],
 }
@@ -210,10 +226,16 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'content.edit': messageContentCodec,
   'content.delete': messageContentCodec,
   'content.reaction': messageContentCodec,
+  'sync.ask': syncRequestCodec,
   'sync.heads': syncRequestCodec,
+  'sync.rooms': syncReplyCodec,
   'sync.records': syncReplyCodec,
   'sync.done': syncReplyCodec,
   'sync.refused': syncReplyCodec,
+  'live.presence': liveCodec,
+  'live.typing': liveCodec,
+  'live.changed': liveCodec,
+  'live.held': liveCodec,
   'keys.want': keysRequestCodec,
   'keys.keys': keysReplyCodec,
   'keys.refused': keysReplyCodec,

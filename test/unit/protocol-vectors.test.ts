@@ -13,7 +13,7 @@ import { createSealer } from '../../peer/store/sealer.ts'
 import { openSealed } from '../../shared/certificate/oaep.ts'
 import { trustAnchor, verifyCa, verifyDevice } from '../../shared/certificate/verify.ts'
 import { orThrow } from '../../shared/errors.ts'
-import { fromHex, type PeerId, type RecordHash, toHex, toIncarnation } from '../../shared/ids.ts'
+import { fromHex, type PeerId, type RecordHash, toHex, toIncarnation, type UserName } from '../../shared/ids.ts'
 import { parseInvite } from '../../shared/invite.ts'
 import { merkleTree } from '../../shared/merkle.ts'
 import { parseNetworkCode } from '../../shared/network-code.ts'
@@ -89,7 +89,10 @@ describe('the test vectors of the protocol text', () => {
     })
     const { room, recipient } = ours.boxContext
     const prekey = { id: fromHex(told('bob-prekey-id')), suite: 1, publicKey: fromHex(told('bob-prekey')) }
-    const prepared = await group.prepare(room, [{ peer: recipient, prekey }])
+    const prepared = await group.prepare(room, {
+      list: [{ peer: recipient, user: 'bob' as UserName, prekey }],
+      pastIsOpen: true,
+    })
     if (prepared === null) throw new Error('nothing prepared')
     const [body] = prepared.bodies
     expect([toHex(body?.commitment ?? secret), toHex(body?.members ?? secret)]).toEqual([

@@ -4,8 +4,10 @@ import { coveredUntil } from '../../peer/rooms/coverage.ts'
 import { type Company, receiptDue, tellsReads } from '../../peer/rooms/receipts.ts'
 import { fromHex, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
 import {
+  DAY_MS,
   HOUR_MS,
   RECEIPT_CALM_DEVICES,
+  RECEIPT_GRACE_MS,
   RECEIPT_HEADS_AT_ONCE,
   RECEIPT_HELD_MS,
   RECEIPT_READ_MS,
@@ -256,19 +258,26 @@ describe('what receipts cover', () => {
       Said,
     ]
     for (const said of [one, two, three]) carols.hear(said)
-    const first = now()
+    // A day later, so that what was said lies well before a revocation at that time.
+    const tomorrow = (): ReturnType<typeof now> => {
+      const [ms, count] = now()
+      return [ms + DAY_MS, count]
+    }
+    const first = tomorrow()
     carols.hear(bob.receipt(room, { held: [headOf(one)], read: [] }, first))
-    const second = now()
+    const second = tomorrow()
     carols.hear(carolsPhone.receipt(room, { held: [headOf(two)], read: [] }, second))
-    carols.hear(alice.receipt(room, { held: [headOf(three)], read: [] }, now())) // nobody is a witness for itself
+    carols.hear(alice.receipt(room, { held: [headOf(three)], read: [] }, tomorrow())) // nobody is a witness for itself
     const forged = { ...headOf(three), hash: new Uint8Array(32) }
-    carols.hear(bob.receipt(room, { held: [forged], read: [] }, now()))
-    const until = (ms: number): number => carols.conversation.coveredUntil(alice.logIn(room), ms)
+    carols.hear(bob.receipt(room, { held: [forged], read: [] }, tomorrow()))
+    const until = (ms: number): number => carols.conversation.coveredUntil(alice.logIn(room), ms - RECEIPT_GRACE_MS)
     const base = one.record.header.seq
     expect(until(first[0] - 1)).toBe(-1)
     expect(until(first[0])).toBe(base)
     expect(until(second[0])).toBe(base + 1)
     expect(until(second[0] + HOUR_MS)).toBe(base + 1)
+    // What is later than the revocation itself is covered by nobody.
+    expect(carols.conversation.coveredUntil(alice.logIn(room), one.record.header.time[0] - HOUR_MS)).toBe(-1)
   })
 
   test('counts our own receipts as those of others', async () => {
@@ -276,7 +285,7 @@ describe('what receipts cover', () => {
     const said = alice.say(room, text('hello'), now())
     carols.hear(said)
     await wait(carols, RECEIPT_HELD_MS)
-    expect(carols.conversation.coveredUntil(alice.logIn(room), carols.clock.now())).toBe(said.record.header.seq)
+    expect(carols.conversation.coveredUntil(alice.logIn(room), said.record.header.time[0])).toBe(said.record.header.seq)
   })
 
   test('is the highest fit one, whatever the others are', () => {

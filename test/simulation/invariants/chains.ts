@@ -1,6 +1,7 @@
 import { fromHex, type RecordHash, toHex, type UserName } from '../../../shared/ids.ts'
+import { CLOCK_SKEW_MS } from '../../../shared/limits.ts'
 import { type Evidence, forksAt, type Known, logName, wordsOf } from '../evidence.ts'
-import type { Reference } from '../reference.ts'
+import { type Reference, secondOf } from '../reference.ts'
 
 /** (4) Once a removal or a revocation is known, nothing of its author counts that it does not cover. */
 export function* nothingAfterRemoval(evidence: Evidence, reference: Reference): Generator<string> {
@@ -15,7 +16,7 @@ export function* nothingAfterRemoval(evidence: Evidence, reference: Reference): 
       const held = rooms.get(room)?.get(record.hash)
       if (held === undefined || held.hidden) continue
       const since = revoked.get(evidence.seatOf(record.log.device))
-      if (since !== undefined && record.header.time[0] > since) {
+      if (since !== undefined && record.header.time[0] > secondOf(since) + CLOCK_SKEW_MS) {
         yield `${seat.name} shows ${wordsOf(evidence, record)}, which is later than its author's revocation`
       }
       for (const { body, past } of removals) {
