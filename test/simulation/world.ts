@@ -184,7 +184,8 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     if (seat?.life == null) return
     const { life } = seat
     if (isMischief(does)) {
-      if (seat.cast.evil) await doing(seat, does.kind, () => mischief(seat, does))
+      // It signs on another thread, of which its device's own parts know nothing.
+      if (seat.cast.evil) await doing(seat, does.kind, () => timers.busy(mischief(seat, does)))
       return
     }
     const knewRevoked = [...journal.revoked.keys()].filter((out) => {

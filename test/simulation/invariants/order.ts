@@ -1,5 +1,6 @@
-import { type ParsedRecord, parseWire } from '../../../peer/log/record.ts'
-import { isRefusal } from '../../../shared/errors.ts'
+import { type ParsedRecord, parseRecord, parseWire } from '../../../peer/log/record.ts'
+import { blob } from '../../../peer/store/database.ts'
+import { isRefusal, orThrow } from '../../../shared/errors.ts'
 import type { RecordHash } from '../../../shared/ids.ts'
 import { createChance } from '../chance.ts'
 import { type Evidence, type Witness, wordsOf } from '../evidence.ts'
@@ -41,15 +42,22 @@ export async function* anyOrder(evidence: Evidence, references: readonly Referen
 
 const SLICE = 8
 
-const recordsOf = (evidence: Evidence, model: Witness): ParsedRecord[] =>
-  [...model.rooms].flatMap(([, held]) =>
-    [...held.keys()].flatMap((hash) => {
-      const wire = model.life.stores.records.wire(hash)
-      const record = wire === null ? null : parseWire(wire)
-      if (record === null || isRefusal(record)) throw new Error(`${evidence.nameOf(model.seat.peer)} holds no record`)
-      return [record]
-    }),
-  )
+/** All that a device holds: the records of its logs, the proofs of forks, and what lies beyond them and is cited. */
+const recordsOf = (evidence: Evidence, model: Witness): ParsedRecord[] => {
+  const { database } = model.life.drive
+  const beside = database.prepare('SELECT wire FROM equivocations UNION SELECT wire FROM void_facts').all()
+  return [
+    ...[...model.rooms].flatMap(([, held]) =>
+      [...held.keys()].map((hash) => {
+        const wire = model.life.stores.records.wire(hash)
+        const record = wire === null ? null : parseWire(wire)
+        if (record === null || isRefusal(record)) throw new Error(`${evidence.nameOf(model.seat.peer)} holds no record`)
+        return record
+      }),
+    ),
+    ...beside.map(({ wire }) => orThrow(parseRecord(blob(wire)))),
+  ]
+}
 
 function* compared(
   evidence: Evidence,
@@ -69,6 +77,9 @@ function* compared(
     const held = model.rooms.get(room)?.get(record.hash)
     const row = hidden.get(record.hash as RecordHash)
     if (held === undefined) continue
+    const fork = model.life.core.log.fork(record.log)
+    // Of two with one number the other one may have come first.
+    if (row === undefined && fork !== null && record.seq >= fork) continue
     if (row === undefined) yield `in another order ${wordsOf(evidence, record)} is not taken`
     else if ((row.hidden === 1) !== held.hidden) {
       yield `in another order ${wordsOf(evidence, record)} ${held.hidden ? 'counts' : 'does not count'}`
