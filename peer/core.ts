@@ -98,9 +98,11 @@ export const createCore = (parts: CoreParts): Core => {
     },
     emit: parts.emit,
     onDue: parts.onDue,
-    isWitness: (device) => {
+    isWitness: ({ room, device }) => {
       const newest = directory.newestOf(device)
-      return newest === null || !revocations.disowned(newest)
+      if (newest !== null && revocations.disowned(newest)) return false
+      // Of who signs two records with one number each member may hold other receipts.
+      return !log.heads(room).some((one) => one.fork === 1 && one.device === device)
     },
     revokedSince,
     onWitnessed: () => rooms.revocationsChanged(),

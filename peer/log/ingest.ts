@@ -48,6 +48,8 @@ export type IngestParts = {
 
 /** What else is kept of records; both within the transaction that stores them. */
 export type Notes = {
+  /** A record, whether it counts or not. */
+  witnessed(log: LogId, record: ParsedRecord): void
   /** A record that counts. */
   stored(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
   /** A message that has just become readable, whether it counts or not. */
@@ -90,6 +92,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
         }
         rooms.conclude()
         for (const one of stored) {
+          parts.notes.witnessed(one.log, one.record)
           if (!rooms.isHidden(one.log, one.record.header.seq)) parts.notes.stored(one.log, one.record, one.author)
         }
         messages = opened.map((one) => ({ ...one, hidden: rooms.isHidden(one.log, one.seq) }))

@@ -23,6 +23,7 @@ export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts):
   const facts = new Map<string, Fact>()
   let founding: FactOf<'room'> | null = null
   let membership: Membership | null = null
+  let unrevoked: Membership | null = null
   let version = 0
 
   const now = (): Membership | null => {
@@ -30,6 +31,11 @@ export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts):
       membership ??= evaluate(founding, facts.values(), ({ log, seq }) => vouched({ room: id, ...log }, seq))
     }
     return membership
+  }
+  /** … as it would be if nobody had ever been revoked. */
+  const atFirst = (): Membership | null => {
+    if (founding !== null) unrevoked ??= evaluate(founding, facts.values())
+    return unrevoked
   }
   const outsider = (user: UserName): Refusal | null =>
     now()?.members.has(user) === true ? null : refuse('not-a-member', user)
@@ -71,6 +77,7 @@ export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts):
     facts.set(hash, fact)
     if (founding === null && isFact(fact, 'room')) founding = fact
     membership = null
+    unrevoked = null
     version++
   }
 
@@ -96,6 +103,11 @@ export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts):
     },
     isMember: (user) => now()?.members.has(user) ?? false,
     hidden: (user, log) => now()?.hiddenRanges(user, log, knowledge) ?? [],
+    couldVouch: (user, log, seq) => {
+      const state = atFirst()
+      if (state === null || !state.wasMember(user)) return false
+      return !state.hiddenRanges(user, log, knowledge).some(([from, to]) => from <= seq && seq <= to)
+    },
     cite: (log, seq) =>
       knowledge
         .newest()

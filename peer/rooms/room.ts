@@ -46,6 +46,11 @@ export type Room = {
   isMember(user: UserName): boolean
   /** Numbers of a log that count for nobody. */
   hidden(user: UserName, log: LogId): readonly Range[]
+  /**
+   * Whether the author of a record had a say here, if nobody had ever been revoked: then its receipt is a testimony. By
+   * the members who count now it would be a circle: whom a revoked admin invited is a member by the testimony of members.
+   */
+  couldVouch(user: UserName, log: LogId, seq: number): boolean
   /** The newest membership records, without those that the log knew with the record before this number. */
   cite(log: LogId, seq: number): readonly RecordHash[]
   /** Whether an operation of a user's would count; the refusal says why not. */
@@ -96,6 +101,7 @@ export const fixedRoom = (
     mayHaveKey: isMember,
     isMember,
     hidden: () => [],
+    couldVouch: isMember,
     cite: () => [],
     allows: () => refuse('room-fixed', facts.name),
     version: () => 0,

@@ -13,12 +13,14 @@ import {
 import { ROOMS_MAX } from '../../shared/limits.ts'
 import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
 import { headerCodec, recordCodec } from '../../shared/wire/record.ts'
-import type { Audience, Recipient } from '../group/group.ts'
+import type { Audience } from '../group/group.ts'
 import type { Judge } from '../log/judge.ts'
 import type { Log } from '../log/log.ts'
 import type { ParsedRecord } from '../log/record.ts'
+import type { LogMark } from '../store/receipts.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { RoomStore } from '../store/rooms.ts'
+import { createAudiences } from './audiences.ts'
 import type { Directory } from './directory.ts'
 import { foundedRoom } from './founded.ts'
 import { createHiding } from './hiding.ts'
@@ -74,7 +76,7 @@ export type RoomsParts = {
   /** When a device was revoked, milliseconds since the epoch; null when it was not. */
   readonly revokedSince: (device: PeerId) => number | null
   /** The last number of a revoked device's log that others' receipts prove to be older than its revocation; −1 for none. */
-  readonly coveredUntil: (log: LogId, revokedAt: number) => number
+  readonly coveredUntil: (log: LogId, revokedAt: number, hasSay: (receipt: LogMark) => boolean) => number
   /** Members, admins or settings of a room, or what counts in it, has changed. */
   readonly onChange: (room: RoomId) => void
 }
@@ -82,24 +84,27 @@ export type RoomsParts = {
 export const createRooms = (parts: RoomsParts): Rooms => {
   const { network, self, store, records, directory } = parts
   const general = roomIdOf(network, 'general')
-  const hiding = createHiding(parts)
   let rooms = new Map<RoomId, Room>()
   /** Versions of the rooms that learnt something, from before the transaction that is open. */
   const touched = new Map<RoomId, number>()
   const changed = new Set<RoomId>()
-  const audiences = new Map<
-    RoomId,
-    { readonly of: readonly Recipient[]; readonly version: number; readonly audience: Audience }
-  >()
+  const audiences = createAudiences(directory, (id) => rooms.get(id))
   const directRooms = new Map<RoomId, UserName>()
 
   /** Records of ours that are not stored yet, in their order. */
   let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
 
+  /** Whether a receipt is a testimony: its author had a say in the room. */
+  const hasSay = ({ log, seq }: LogMark): boolean => {
+    const user = directory.userOf(log.device)
+    return user !== null && (rooms.get(log.room)?.couldVouch(user, log, seq) ?? false)
+  }
+  const coveredUntil = (log: LogId, revokedAt: number): number => parts.coveredUntil(log, revokedAt, hasSay)
   const vouched = (log: LogId, seq: number): boolean => {
     const since = parts.revokedSince(log.device)
-    return since === null || seq <= parts.coveredUntil(log, since)
+    return since === null || seq <= coveredUntil(log, since)
   }
+  const hiding = createHiding({ ...parts, coveredUntil })
   const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched, forkOf: parts.log.fork })
   const place = (log: LogId, { hash, header, wire }: OwnRecord): void =>
     rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self })
@@ -137,7 +142,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     touched.set(id, ANOTHER)
     if (room.kind !== 'founded') return
     rooms.set(id, learnAgain(id))
-    audiences.delete(id)
+    audiences.drop(id)
     for (const { log, record } of placed) if (log.room === id) place(log, record)
   }
 
@@ -172,22 +177,12 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     }
     if (!touched.has(room.id)) touched.set(room.id, known === undefined ? ANOTHER : room.version())
     room.learn({ hash, header, body: wire.body, log, user })
+    // A receipt that came before this record may prove it, and all before it, to be older than the revocation.
+    if (parts.revokedSince(log.device) !== null) room.refresh()
     if (header.after.length > 0 || isMembershipKind(header.kind)) {
       store.cite({ log, seq: header.seq, hash, cited: header.after.map(toRecordHash) })
     }
     hiding.touch(log)
-  }
-
-  const audience = (id: RoomId): Audience => {
-    const room = rooms.get(id)
-    const of = directory.recipients()
-    const version = room?.version() ?? 0
-    const known = audiences.get(id)
-    if (known !== undefined && known.of === of && known.version === version) return known.audience
-    const list = room === undefined ? [] : of.filter(({ user }) => room.isMember(user))
-    const made = { list, pastIsOpen: room?.facts().history !== 'since-join' }
-    audiences.set(id, { of, version, audience: made })
-    return made
   }
 
   const forget = (): void => {
@@ -207,7 +202,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
         .filter((room) => room.isMember(self) && (room.isMember(user) || room.facts().access === 'open'))
         .map((room) => ({ room: room.id, isMember: room.isMember(user) })),
     direct,
-    audience,
+    audience: audiences.of,
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
     // Whoever has no business in a room is not told whether there is one.
     mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),

@@ -85,7 +85,11 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
   const { knowledge, facts } = factsOf([...records, ...beside].sort(inTime), forks)
   const founding = facts.find((fact): fact is FactOf<'room'> => isFact(fact, 'room'))
   if (founding === undefined) return null
-  const revoked = revokedFrom(evidence, records, forks)
+  const atFirst = evaluate(founding, facts)
+  const hasSay = ({ log, seq, user }: Known): boolean =>
+    atFirst.wasMember(user) &&
+    !atFirst.hiddenRanges(user, log, knowledge).some(([first, last]) => first <= seq && seq <= last)
+  const revoked = revokedFrom(evidence, records, forks, hasSay)
   const counts = ({ log, seq }: Fact): boolean =>
     seq < (revoked.get(logName(log)) ?? Number.POSITIVE_INFINITY) &&
     seq < (forks.get(logName(log)) ?? Number.POSITIVE_INFINITY)
@@ -113,7 +117,7 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
     grants: (user, { log, seq }) =>
       membership.members.has(user) &&
       (founding.body.history === 'all' || membership.entryKnownBy(user, knowledge.pastOf(log, seq))),
-    isHidden: hiding(evidence, by, room, records, { membership, knowledge }),
+    isHidden: hiding(evidence, by, room, records, { membership, knowledge, hasSay }),
   }
 }
 
@@ -173,6 +177,7 @@ const revokedFrom = (
   { world, seatOf }: Evidence,
   records: readonly Known[],
   forks: ReadonlyMap<string, number>,
+  hasSay: (receipt: Known) => boolean,
 ): ReadonlyMap<string, number> => {
   const { revoked } = world.journal
   const from = new Map<string, number>()
@@ -181,7 +186,7 @@ const revokedFrom = (
   for (const receipt of records) {
     const body = receipt.header.kind === 'receipt' ? receiptBodyCodec.decode(receipt.body ?? new Uint8Array()) : null
     if (body === null || isRefusal(body) || revoked.has(seatOf(receipt.log.device))) continue
-    if ([...forks.keys()].some((log) => log.startsWith(`${receipt.log.device}/`))) continue
+    if ([...forks.keys()].some((log) => log.startsWith(`${receipt.log.device}/`)) || !hasSay(receipt)) continue
     for (const { device, inc, seq, hash } of body.held) {
       const name = `${device}/${toIncarnation(inc)}`
       const since = revoked.get(seatOf(device as LogId['device']))
@@ -207,10 +212,14 @@ const hiding = (
   by: readonly Witness[],
   room: RoomId,
   records: readonly Known[],
-  founded: { readonly membership: Membership; readonly knowledge: Knowledge } | null,
+  founded: {
+    readonly membership: Membership
+    readonly knowledge: Knowledge
+    readonly hasSay: (receipt: Known) => boolean
+  } | null,
 ) => {
   const forks = allForks(by, room)
-  const revoked = revokedFrom(evidence, records, forks)
+  const revoked = revokedFrom(evidence, records, forks, founded?.hasSay ?? (() => true))
   return ({ log, seq, user }: Known): boolean => {
     const name = logName(log)
     if (

@@ -226,6 +226,7 @@ export const listener = (
         records.append(said.log, record, closed || !isMessage ? null : said.key)
         if (hidden) records.hide(said.log, seq, seq, true)
         log.advance(said.log, { seq, hash: record.hash })
+        conversation.notes.witnessed(said.log, record)
         if (!hidden) conversation.notes.stored(said.log, record, author)
         if (isMessage && !closed) conversation.notes.opened(opened)
       })
