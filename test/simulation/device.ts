@@ -193,6 +193,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     self: () => self,
     directory,
     prekeys: createOwnPrekeys(stores.keys, clock, random),
+    group: core.group,
     author,
     records,
     onFailure: (error) => emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
