@@ -9,7 +9,7 @@ import type { Rooms } from './rooms/rooms.ts'
 import type { LogId } from './store/records.ts'
 import type { Stores } from './store/stores.ts'
 
-export type CarriersParts = {
+type CarriersParts = {
   readonly self: UserName
   readonly core: { readonly log: Log; readonly rooms: Rooms }
   readonly stores: Pick<Stores, 'records' | 'incarnation'>
@@ -17,7 +17,7 @@ export type CarriersParts = {
 }
 
 /** Which way each room's records go, to whom, and what of it whom is told. */
-export type Carriers = ReturnType<typeof createCarriers>
+type Carriers = ReturnType<typeof createCarriers>
 
 export const createCarriers = ({ self, core: { log, rooms }, stores, node }: CarriersParts) => {
   /** How a room may be entered never changes; those that are not known yet are not kept. */
