@@ -16,9 +16,6 @@ type CarriersParts = {
   readonly node: { readonly peerId: PeerId }
 }
 
-/** Which way each room's records go, to whom, and what of it whom is told. */
-type Carriers = ReturnType<typeof createCarriers>
-
 export const createCarriers = ({ self, core: { log, rooms }, stores, node }: CarriersParts) => {
   /** How a room may be entered never changes; those that are not known yet are not kept. */
   const known = new Map<RoomId, 'gossip' | 'push'>()
