@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createGroup } from '../../peer/group/group.ts'
+import { createOwnPrekeys } from '../../peer/group/own-prekeys.ts'
 import { blob, type Database, databasePath, openDatabase } from '../../peer/store/database.ts'
 import { createKeyStore } from '../../peer/store/keys.ts'
 import { createSealer } from '../../peer/store/sealer.ts'
 import { type NetworkId, type PeerId, type RoomId, toIncarnation } from '../../shared/ids.ts'
-import { EPOCH_ERASE_MS, EPOCH_LIFETIME_MS } from '../../shared/limits.ts'
+import { EPOCH_ERASE_MS, EPOCH_LIFETIME_MS, PREKEY_ERASE_MS, PREKEY_LIFETIME_MS } from '../../shared/limits.ts'
 import { systemRandom } from '../../shared/random.ts'
 
 const room = 'ab'.repeat(32) as RoomId
@@ -68,4 +69,20 @@ test('a sender key past its time is erased from memory and from the file, and it
     expect(() => one.seal(room, new Uint8Array(1))).toThrow('seal before prepare')
   }
   expect((await prepared(openGroup())).key.epoch).toBe(key.epoch + 1)
+})
+
+test('a prekey is erased from the file 72 hours after the next one took its place', async () => {
+  const keys = createKeyStore(database, createSealer(new Uint8Array(32), systemRandom))
+  const prekeys = createOwnPrekeys(keys, { now: () => now }, systemRandom)
+  const { prekey: first } = await prekeys.current()
+  const sealed = blob(database.prepare('SELECT sealed_secret FROM own_prekeys').get()?.sealed_secret)
+  now += PREKEY_LIFETIME_MS
+  const { prekey: second } = await prekeys.current()
+  expect(second.id).not.toEqual(first.id)
+  now += PREKEY_ERASE_MS - 1
+  await prekeys.current()
+  expect([keys.prekey(first.id) !== null, isOnDisk(sealed)]).toEqual([true, true])
+  now += 1
+  await prekeys.current()
+  expect([keys.prekey(first.id), isOnDisk(sealed)]).toEqual([null, false])
 })
