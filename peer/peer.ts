@@ -277,6 +277,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     self: () => self,
     directory,
     prekeys: createOwnPrekeys(keys, clock, random),
+    group,
     author,
     records,
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),

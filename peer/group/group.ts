@@ -11,7 +11,13 @@ import {
   toEpoch,
   type UserName,
 } from '../../shared/ids.ts'
-import { BOXES_AT_ONCE, BOXES_PER_RECORD, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
+import {
+  BOXES_AT_ONCE,
+  BOXES_PER_RECORD,
+  EPOCH_ERASE_MS,
+  EPOCH_LIFETIME_MS,
+  EPOCH_MESSAGES,
+} from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
@@ -76,6 +82,8 @@ export type Group = {
   used(sealed: Sealed): void
   /** Forgets what is only in memory, after a transaction that failed. */
   forget(): void
+  /** Erases our own keys that are past their time, so that a stolen store does not open what we said long ago. */
+  eraseSpent(): void
   /** Opens our box of another device's sender key, and checks it against the commitment; `key-missing` is nobody's fault. */
   accept(log: LogId, body: SenderKeyBody): Promise<'accepted' | 'not-for-us' | Refusal>
   /** Opens a message by the ratchet; `key-missing` when its sender key is not here, or it is behind. */
@@ -161,7 +169,9 @@ export const createGroup = (parts: GroupParts): Group => {
   }
 
   const spent = (key: OwnSenderKey): boolean =>
-    key.nextIndex >= EPOCH_MESSAGES || parts.clock.now() >= key.created + EPOCH_LIFETIME_MS
+    key.secret.byteLength === 0 ||
+    key.nextIndex >= EPOCH_MESSAGES ||
+    parts.clock.now() >= key.created + EPOCH_LIFETIME_MS
 
   const freshKey = (room: RoomId, before: OwnSenderKey | null): OwnSenderKey => {
     const epoch = toEpoch(before === null ? 0 : before.epoch + 1)
@@ -190,7 +200,7 @@ export const createGroup = (parts: GroupParts): Group => {
     },
     seal: (room, plaintext) => {
       const present = current(room)
-      if (present === null) throw new Error('seal before prepare')
+      if (present === null || present.chain.byteLength === 0) throw new Error('seal before prepare')
       const { next, messageKey } = stepChain({ index: present.nextIndex, key: present.chain })
       const after = { ...present, nextIndex: next.index, chain: next.key }
       own.set(room, after)
@@ -202,6 +212,16 @@ export const createGroup = (parts: GroupParts): Group => {
       }
     },
     used: ({ next }) => keys.advanceOwn(next),
+    eraseSpent: () => {
+      const madeBefore = parts.clock.now() - EPOCH_ERASE_MS
+      keys.eraseOwn(madeBefore)
+      for (const [room, { created, secret, chain }] of own) {
+        if (created > madeBefore) continue
+        secret.fill(0)
+        chain.fill(0)
+        own.delete(room)
+      }
+    },
     forget: () => {
       own.clear()
       chains.clear()

@@ -1,12 +1,12 @@
 import type { Clock } from '../../shared/clock.ts'
 import { type Refusal, refusalOf } from '../../shared/errors.ts'
 import type { PeerId, RoomId } from '../../shared/ids.ts'
-import { PULLS_AT_ONCE, SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
-import type { Random } from '../../shared/random.ts'
+import { PULLS_AT_ONCE, SYNC_AGAIN_MS, SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
+import { type Random, rotated } from '../../shared/random.ts'
 import type { KeyService } from '../group/key-service.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import { createLanes } from './lanes.ts'
-import type { SharedRoom, Sync } from './sync-handler.ts'
+import type { Sync } from './sync-handler.ts'
 
 /** Decides when to sync with whom; it never runs two pulls of one room with one peer at once. */
 export type CatchUp = {
@@ -27,10 +27,10 @@ export type CatchUpParts = {
   readonly sessions: Sessions
   /** It comes first, since it has the certificates that verify the rest. */
   readonly directory: RoomId
-  /** Whether we want a room that a peer tells of: we are in it, or the peer says so, and may know better than we do. */
-  readonly wants: (shared: SharedRoom) => boolean
   /** Whether a session may be asked about a room: its user is in it, as far as we know. */
   readonly shares: (room: RoomId, session: Session) => boolean
+  /** Whether we are in a room. */
+  readonly isCarried: (room: RoomId) => boolean
   /** Whether messages of the room wait for a key. */
   readonly locked: (room: RoomId) => boolean
   /** Both hold the same of a room. */
@@ -109,7 +109,9 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   /** One question tells where we differ; only there is anything pulled. It does not wait for that: more may change meanwhile. */
   const look = (peer: PeerId): Promise<void> =>
     once(peer, peer, async () => {
-      const shared = (await parts.sync.rooms(peer)).filter(parts.wants)
+      const offered = await parts.sync.rooms(peer)
+      // Where the peer takes us for a member and we do not, it may know better; where nobody does, we have no business.
+      const shared = offered.filter(({ room, isMember }) => isMember || parts.isCarried(room))
       const directory = shared.find(({ room, agrees }) => room === parts.directory && !agrees())
       if (directory !== undefined) await pull(peer, parts.directory, () => !directory.agrees())
       for (const { room, agrees } of shared) {
@@ -135,14 +137,14 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
     line.running--
     if (line.running === 0 && line.work.length === 0) lines.delete(peer)
   }
-  const anybody = (sessions: readonly Session[]): PeerId | undefined => {
-    const [high = 0, low = 0] = parts.random.bytes(2)
-    return sessions[(high * 256 + low) % Math.max(1, sessions.length)]?.device.peerId
-  }
+  const anybody = (sessions: readonly Session[]): PeerId | undefined =>
+    rotated(sessions, parts.random)[0]?.device.peerId
 
   const end = parts.sessions.onChange(({ kind, session }) => {
-    if (kind === 'began') void look(session.device.peerId)
-    if (kind === 'ended') vain.delete(session.device.peerId)
+    const { peerId } = session.device
+    if (kind === 'began') void look(peerId)
+    if (kind === 'began') plan(`${peerId}/again`, peerId, SYNC_AGAIN_MS, () => void look(peerId))
+    if (kind === 'ended') vain.delete(peerId)
   })
   const interval = setInterval(() => {
     const peer = anybody(parts.sessions.list())

@@ -4,7 +4,7 @@ import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
 import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Audience, Group } from '../group/group.ts'
 import type { Author, Unsigned } from '../log/author.ts'
-import type { OpenedMessage } from '../log/ingest.ts'
+import type { OpenedMessage } from '../log/opened-message.ts'
 
 export type Compose = {
   /**

@@ -184,8 +184,13 @@ const MIGRATIONS = [
   CREATE TABLE citations (
     arrival INTEGER PRIMARY KEY,
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
-    cited BLOB NOT NULL, UNIQUE (room, device, inc, seq)
+    cited BLOB NOT NULL, UNIQUE (hash)
   ) STRICT;
+  CREATE INDEX citations_by_room ON citations (room);
+
+  -- Membership records that lie beyond a fork of their log, and are not in it here: they count for nobody, and may be cited.
+  CREATE TABLE void_facts (hash TEXT PRIMARY KEY, room TEXT NOT NULL, wire BLOB NOT NULL) STRICT;
+  CREATE INDEX void_facts_by_room ON void_facts (room);
 
   -- Of each message that was changed: what stands, by user, in each place ('edit', 'delete', or a blind name of an emoji).
   CREATE TABLE changes (
@@ -209,10 +214,12 @@ const MIGRATIONS = [
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, held INTEGER NOT NULL, read INTEGER NOT NULL,
     PRIMARY KEY (room, device, inc)
   ) STRICT, WITHOUT ROWID;
-  -- What everybody's receipts cover: that device 'by' held the record of this number and hash at this time.
+  -- What everybody's receipts cover: that device 'by' held the record of this number and hash at this time, by the receipt
+  -- with that number in its own log.
   CREATE TABLE covered (
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, by TEXT NOT NULL,
-    ms INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (room, device, inc, seq, by)
+    by_inc TEXT NOT NULL, by_seq INTEGER NOT NULL, ms INTEGER NOT NULL, hash BLOB NOT NULL,
+    PRIMARY KEY (room, device, inc, seq, by, by_inc, by_seq)
   ) STRICT, WITHOUT ROWID;
   -- What is on this user's desk, and nobody else's business: drafts, muted rooms, blocked users.
   CREATE TABLE desk (

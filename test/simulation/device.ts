@@ -35,6 +35,7 @@ export type Life = {
   readonly sessions: Sessions
   readonly keyService: KeyService
   readonly host: Host
+  readonly node: Node
   readonly gossip: SimulatedGossip
   /** Waits for what the device does by itself. @returns whether it did anything */
   rest(): Promise<boolean>
@@ -192,6 +193,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     self: () => self,
     directory,
     prekeys: createOwnPrekeys(stores.keys, clock, random),
+    group: core.group,
     author,
     records,
     onFailure: (error) => emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
@@ -258,6 +260,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     sessions,
     keyService,
     host,
+    node,
     gossip,
     rest: async () => {
       const stirred = drive.stirred()

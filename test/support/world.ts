@@ -35,10 +35,12 @@ export const createWorld = async (options: { clock?: Clock; helloTimeoutMs?: num
   const folder = await mkdtemp(join(tmpdir(), 'lanyard-world-'))
   const network = testNetwork()
   const residents: Inhabitant[] = []
-  const settle = async (name: string): Promise<Resident> => {
+  /** @param knows whom it is connected with; all who are there, unless given */
+  const settle = async (name: string, knows?: readonly Resident[]): Promise<Resident> => {
     const one = await createInhabitant(network, join(folder, `${name}-${residents.length}.db`), name, options)
-    for (const other of residents)
-      one.resident.peer.meet(other.resident.peer.self.peerId, other.resident.peer.addresses())
+    for (const { peer } of knows ?? residents.map(({ resident }) => resident)) {
+      one.resident.peer.meet(peer.self.peerId, peer.addresses())
+    }
     residents.push(one)
     return one.resident
   }
