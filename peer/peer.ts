@@ -392,7 +392,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     const onSight = (connection: Connection): void => {
       events.emit({ kind: 'ca-sighted' })
       void exchange.begin(connection).catch(() => undefined)
-      void renewal?.renewIfDue()
+      // A CA that dials us asks for our list, and is not ready for more.
+      if (connection.direction === 'outbound') void renewal?.renewIfDue()
     }
     const { renewIfDue, stop } = renewal
     ends.push(

@@ -72,9 +72,12 @@ export const CRLS_KEPT = 30 // lists in the CA's database: a month, for whoever 
 export const CRL_CHECK_MS = 1 * MINUTE_MS // how often the wall clock is looked at: no timer survives a laptop's sleep
 export const REVOCATION_POLL_MS = 250 // how soon a CA that serves signs what was revoked beside it
 export const SIGNING_WAIT_MS = 3 * SECOND_MS // a CA that serves has signed by then; else a command signs for itself
+export const KEPT_LISTS_MAX = 4 // older lists beside the newest, after as many restores of the CA that forgot something
+export const RECOVERY_ASK_MS = 10 * SECOND_MS // how long a CA that was restored waits for its devices before its first list
 export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one a revocation, for a year and more
 export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
 export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
+export const CRL_JUMP_NUMBERS = CRL_NUMBERS_LEFT_OUT / 2 // from one list to the next: the CA was restored, and had made fewer since
 export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
 
 // Enrolment

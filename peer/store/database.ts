@@ -143,6 +143,8 @@ const MIGRATIONS = [
   CREATE INDEX certificates_by_user ON certificates (user, not_before);
 
   CREATE TABLE revocation_list (one INTEGER PRIMARY KEY CHECK (one = 1), der BLOB NOT NULL) STRICT;
+  -- Older ones, by which somebody is out whom the newest forgets.
+  CREATE TABLE kept_revocation_lists (place INTEGER PRIMARY KEY, der BLOB NOT NULL) STRICT;
 
   -- The newest prekey of each device.
   CREATE TABLE prekeys (

@@ -80,7 +80,7 @@ const newcomerOf = (network: TestNetwork, { name, token }: Member): Newcomer => 
   const checks = { anchor: network.anchor, now: network.clock.now(), remoteSpki: spki }
   const { serial, notBefore, notAfter } = orThrow(verifyDevice(der, checks))
   const admission: Admission = { kind: 'token', tokenHash: tokenHash(token) }
-  const issued = { der, serial, notBefore, notAfter }
+  const issued = { der, serial, notBefore, notAfter, root: 1 }
   return { user: user(name), peerId: peerIdOfSpki(spki), admission, addresses: [], passwordHash: 'phc', spki, issued }
 }
 
