@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import type { Succession } from '../shared/certificate/lineage.ts'
 import { dateText } from '../shared/certificate/link.ts'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
@@ -19,6 +20,7 @@ import { createDirectory, type Directory } from './rooms/directory.ts'
 import { createPolitics, type Politics } from './rooms/politics.ts'
 import { createRooms, type Rooms } from './rooms/rooms.ts'
 import type { Stores } from './store/stores.ts'
+import { createTranscripts, type Transcripts } from './transcript/export.ts'
 
 /** All of a device that is not the network: what it knows, says, takes in and may show. A simulated device has the same. */
 export type Core = {
@@ -32,6 +34,7 @@ export type Core = {
   readonly ingest: Ingest
   readonly conversation: Conversation
   readonly chat: Chat
+  readonly transcripts: Transcripts
 }
 
 export type CoreParts = {
@@ -42,7 +45,9 @@ export type CoreParts = {
   readonly self: () => VerifiedDevice
   readonly key: KeyObject
   readonly stores: Stores
-  readonly revocations: Pick<Revocations, 'has' | 'since' | 'disowned'>
+  /** How the anchor followed the network's first root. */
+  readonly successions: () => readonly Succession[]
+  readonly revocations: Pick<Revocations, 'has' | 'since' | 'disowned' | 'number' | 'der' | 'kept'>
   readonly clock: Clock
   readonly random: Random
   /** Records of ours, signed: they may leave the house. */
@@ -169,5 +174,21 @@ export const createCore = (parts: CoreParts): Core => {
     onLack: parts.onLack,
     onFoul: parts.onFoul,
   })
-  return { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat }
+  const transcripts = createTranscripts({
+    self,
+    key: parts.key,
+    anchor,
+    successions: parts.successions,
+    lists: () => {
+      const kept = revocations.kept().map(({ der }) => der)
+      return { number: revocations.number(), ders: [revocations.der(), ...kept].filter((der) => der !== null) }
+    },
+    records,
+    serving,
+    certificates,
+    members: (room) => rooms.get(room)?.facts().members ?? null,
+    author,
+    clock,
+  })
+  return { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat, transcripts }
 }

@@ -226,6 +226,11 @@ export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, befor
 export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get
 export const CHUNKS_IN_FLIGHT = 8 // requested ahead of the disk: 8 MiB a transfer
 
+// Transcripts
+export const TRANSCRIPT_ITEM_MAX_BYTES = CRL_MAX_BYTES + KIB // the largest is a revocation list
+export const TRANSCRIPT_STATEMENT_MAX_BYTES = 4 * MIB // HEADS_MAX logs are 3.4 MB
+export const TRANSCRIPT_PROBLEMS_MAX = 1_000 // that a report names one by one; a file of noise has more, and they are counted
+
 // The libp2p node
 export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update
 export const STREAM_WINDOW_MAX_BYTES = 4 * MIB // grows to this on fast links
