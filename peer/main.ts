@@ -16,6 +16,7 @@ import { certificateCommand } from './terminal/certificate.ts'
 import { chat } from './terminal/chat.ts'
 import { refusalJson } from './terminal/lines.ts'
 import { rooms, say, send, users } from './terminal/once.ts'
+import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 
 type Options = BaseOptions & {
   readonly downloads?: string
@@ -175,6 +176,8 @@ program
     await withPeer(options, async (peer) => print(await rooms(peer, wait, options.json === true)))
   })
 program.addCommand(certificateCommand({ clock: systemClock, print }))
+program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withPeer }))
+program.addCommand(verifyCommand({ clock: systemClock, print }))
 
 const orderOf = ({ to, json }: WaitOptions, waitMs: number) => ({ to, waitMs, json: json === true })
 

@@ -185,6 +185,6 @@ const clockOf = (time: number): string => new Date(time).toTimeString().slice(0,
 
 // Somebody else's words must not move our cursor, ring, or recolour: C0, C1 and bidirectional controls show as a mark.
 const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
-const plain = (text: string): string =>
+export const plain = (text: string): string =>
   text.replace(/\t/g, '  ').replace(CONTROL, (one) => (one === '\n' ? one : '\ufffd'))
-const indent = (text: string): string => text.replaceAll('\n', '\n         ')
+export const indent = (text: string): string => text.replaceAll('\n', '\n         ')
