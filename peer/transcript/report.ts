@@ -102,8 +102,8 @@ export type Report = z.infer<typeof reportShape>
 export type Problem = z.infer<typeof problemShape>
 export type TranscriptMessage = z.infer<typeof messageShape>
 
-/** The largest time that a date can have, milliseconds: ECMA-262 §21.4.1.1. A file may claim a later one. */
-const DATE_MAX_MS = 8.64e15
+/** The last time that has a year of four digits, milliseconds. A file may claim a later one. */
+const DATE_MAX_MS = Date.UTC(10_000, 0, 1) - 1
 /** As reports tell times. */
 export const iso = (ms: number): string => new Date(Math.min(ms, DATE_MAX_MS)).toISOString()
 export const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms))
