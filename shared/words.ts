@@ -696,7 +696,7 @@ export const WORDS = {
     "we were revoked, and no other member's receipt proves that this was written before",
     'take what was vouched for, and leave the rest: whoever had the key could have written it at any time',
   ),
-  'file-exists': words(
+  'output-exists': words(
     'there is a file of that name already',
     'there is a file of that name already on the other side',
     'give another name with --out, or move the old file away',

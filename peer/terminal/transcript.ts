@@ -162,5 +162,5 @@ const openNew = (path: string): Promise<FileHandle> =>
 const refuseExisting = async (file: string): Promise<void> => {
   const there = await open(file).catch(() => null)
   await there?.close()
-  if (there !== null) throw fault('file-exists', file)
+  if (there !== null) throw fault('output-exists', file)
 }

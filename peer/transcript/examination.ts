@@ -113,8 +113,7 @@ export const createExamination = ({ head, anchor, later }: ExaminationParts): Ex
   const readStatement = ({ statement }: SealedReceipt, digest: Uint8Array): ReceiptStatement | Refusal => {
     const said = receiptStatementCodec.decode(statement)
     if (isRefusal(said)) return refuse('transcript-wrong-receipt', said.detail)
-    if (said.file !== undefined && !equals(said.file, digest)) problems.add(refuse('transcript-altered'))
-    if (said.file === undefined) problems.add(refuse('transcript-wrong-receipt', 'it is not for this file'))
+    if (!equals(said.file, digest)) problems.add(refuse('transcript-altered'))
     return said
   }
 

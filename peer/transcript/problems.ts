@@ -25,8 +25,18 @@ export const createProblems = (userOf: (device: PeerId) => UserName | null): Pro
   const add = (refusal: Refusal, where: Where = {}): void => {
     count++
     if (problems.length >= TRANSCRIPT_PROBLEMS_MAX) return
-    const user = where.user ?? (where.device === undefined ? null : userOf(where.device))
-    problems.push({ code: refusal.code, reason: wordsOf(refusal), ...where, ...(user === null ? {} : { user }) })
+    const { item, byte, device, incarnation, seq } = where // and no more: a log may have its room beside them
+    const user = where.user ?? (device === undefined ? null : userOf(device))
+    problems.push({
+      code: refusal.code,
+      reason: wordsOf(refusal),
+      ...(item === undefined ? {} : { item }),
+      ...(byte === undefined ? {} : { byte }),
+      ...(user === null ? {} : { user }),
+      ...(device === undefined ? {} : { device }),
+      ...(incarnation === undefined ? {} : { incarnation }),
+      ...(seq === undefined ? {} : { seq }),
+    })
   }
   return {
     add,

@@ -72,8 +72,8 @@ export type ReceiptStatement = {
   /** How many records, and the Merkle root (RFC 6962 §2.1) over their hashes: log by log in that order, by their numbers. */
   readonly records: number
   readonly root: Uint8Array
-  /** SHA-256 over all bytes of the file before the receipt's frame; absent where the receipt stands for no file. */
-  readonly file?: Uint8Array | undefined
+  /** SHA-256 over all bytes of the file before the receipt's frame. */
+  readonly file: Uint8Array
 }
 
 /** One log, from a record to another. */
@@ -152,7 +152,7 @@ export const receiptStatementCodec = codec<ReceiptStatement>(
       .max(HEADS_MAX),
     records: count(),
     root: bytes(32),
-    file: bytes(32).optional(),
+    file: bytes(32),
   }),
   TRANSCRIPT_STATEMENT_MAX_BYTES,
 )

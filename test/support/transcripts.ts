@@ -3,11 +3,11 @@ import { compareLogs } from '../../peer/transcript/chains.ts'
 import { sealReceipt } from '../../peer/transcript/receipt.ts'
 import { type Report, reportShape } from '../../peer/transcript/report.ts'
 import { type Grounds, verifyTranscript } from '../../peer/transcript/verify.ts'
+import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import { fromHex, type Incarnation, type PeerId, type RoomId, sha256, toHex } from '../../shared/ids.ts'
 import { growingMerkleTree } from '../../shared/merkle.ts'
 import { peerIdOfSpki } from '../../shared/network/peer-id.ts'
-import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 import {
   type ReceiptStatement,
@@ -40,9 +40,8 @@ export const examine = async (
 }
 
 /** The codes of a report's problems, each once, sorted. */
-export const codesOf = ({ problems }: Pick<Report, 'problems'>): string[] => [
-  ...new Set(problems.map(({ code }) => code)),
-].sort()
+export const codesOf = ({ problems }: Pick<Report, 'problems'>): string[] =>
+  [...new Set(problems.map(({ code }) => code))].sort()
 
 /** One frame of a transcript: where it stands, and what is in it. */
 export type Piece = { readonly from: number; readonly to: number; readonly item: TranscriptItem }
@@ -77,7 +76,11 @@ export type Scribe = {
   readonly pen: Pen
 }
 
-export const scribe = (network: TestNetwork, name: string, more: { now?: number; lifetimeMs?: number } = {}): Scribe => {
+export const scribe = (
+  network: TestNetwork,
+  name: string,
+  more: { now?: number; lifetimeMs?: number } = {},
+): Scribe => {
   const key = newKey()
   const certificate = network.issue({ user: name, key, ...more })
   return { name, key, certificate, device: peerIdOfSpki(spkiOf(key)), pen: createPen({ key, certificate }) }
@@ -111,13 +114,24 @@ export const compose = async (told: Told): Promise<Uint8Array> => {
   const heads: TranscriptLog[] = []
   for (const { who, records } of logs) {
     for (const { hash } of records) tree.add(fromHex(hash))
-    const [first, last] = [records[0], records.at(-1)].map((one) => headerCodec.decode(one?.wire.header ?? new Uint8Array()))
+    const [first, last] = [records[0], records.at(-1)].map((one) =>
+      headerCodec.decode(one?.wire.header ?? new Uint8Array()),
+    )
     if (first === undefined || last === undefined || isRefusal(first) || isRefusal(last)) continue
     const hash = fromHex(records.at(-1)?.hash ?? '')
     heads.push({ device: who.device, inc: who.pen.inc, first: first.seq, prev: first.prev, seq: last.seq, hash })
   }
   const items: TranscriptItem[] = [
-    { kind: 'transcript', v: 1, network: network.network, room: fromHex(room), name: '#test', made, what: 'records', ...told.head },
+    {
+      kind: 'transcript',
+      v: 1,
+      network: network.network,
+      room: fromHex(room),
+      name: '#test',
+      made,
+      what: 'records',
+      ...told.head,
+    },
     { kind: 'roots', first: network.root, successions: [] },
     ...lists.map((der) => ({ kind: 'list', der }) as const),
     ...[...certificates.values()].map((der) => ({ kind: 'certificate', der }) as const),

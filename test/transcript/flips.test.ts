@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRevocationList } from '../../shared/certificate/new-revocation-list.ts'
 import { toPem } from '../../shared/certificate/pem.ts'
-import { codesOf, examine, gather, piecesOf } from '../support/transcripts.ts'
 import { testWithOpenssl } from '../support/openssl.ts'
+import { codesOf, examine, gather, piecesOf } from '../support/transcripts.ts'
 import { createWorld, says } from '../support/world.ts'
 
 // One real export, and every byte of it changed once, by two verifiers that share no code.
@@ -55,7 +55,7 @@ const masks = (length: number): number[] => {
   let state = seed >>> 0
   return Array.from({ length }, () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return 1 + (state >>> 8) % 255
+    return 1 + ((state >>> 8) % 255)
   })
 }
 
