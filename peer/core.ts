@@ -5,6 +5,7 @@ import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.t
 import type { Clock } from '../shared/clock.ts'
 import { type Refusal, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
+import { ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
@@ -186,9 +187,17 @@ export const createCore = (parts: CoreParts): Core => {
     records,
     serving,
     certificates,
+    sessionReceipts: stores.sessionReceipts,
     members: (room) => rooms.get(room)?.facts().members ?? null,
     author,
     clock,
   })
-  return { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat, transcripts }
+  /** Who leaves a room signs what of it was here, and can show that later. */
+  const leave = async (room: RoomId): Promise<void> => {
+    const name = rooms.get(room)?.facts().name ?? room.slice(0, 8)
+    await politics.leave(room)
+    await transcripts.keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
+  }
+  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts }
+  return { ...core, politics: { ...politics, leave } }
 }

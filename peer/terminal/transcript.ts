@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { Command } from 'commander'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
-import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB } from '../../shared/limits.ts'
+import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB, ROOM_NAME_MAX } from '../../shared/limits.ts'
 import type { Peer } from '../peer.ts'
 import type { Report } from '../transcript/report.ts'
 import { verifyTranscript } from '../transcript/verify.ts'
@@ -54,13 +54,13 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
   const receipt = new Command('receipt')
     .argument('<room>', '#room, @user, or the beginning of an id')
     .option('--out <file>', 'where to; - is standard output (default: ROOM.receipt)')
-    .description('sign what this device holds of a room now')
+    .description('sign what this device holds of a room now; of a room that you left, what it signed then')
     .action(async (word: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options & ExportOptions>()
       await withPeer(options, async (peer) => {
         const place = await placed(peer, word)
         const file = options.out ?? fileNameOf(place.name, 'receipt')
-        const bytes = await write(file, peer.transcripts.receipt(place))
+        const bytes = await write(file, receiptOf(peer, place))
         told(file, { event: 'receipt', room: place.name, file, bytes }, options.json)
       })
     })
@@ -110,7 +110,14 @@ const readReport = async (file: string, grounds: Parameters<typeof verifyTranscr
 
 const placed = async (peer: Peer, word: string): Promise<{ room: Peer['general']; name: string }> => {
   const room = orThrow(findPlace(peer, word))
-  return { room, name: placeOf(peer, room) }
+  return { room, name: placeOf(peer, room).slice(0, ROOM_NAME_MAX) }
+}
+
+const receiptOf = async function* (peer: Peer, place: { room: Peer['general']; name: string }) {
+  const isMember = peer.rooms().some(({ id, member }) => id === place.room && member)
+  const kept = isMember ? null : peer.transcripts.kept(place.room)
+  if (kept === null) yield* peer.transcripts.receipt(place)
+  else yield kept
 }
 
 /** A plain name in the folder where we are, whatever the room is called. */

@@ -19,6 +19,7 @@ import { encodeRecord, parseRecord } from '../log/record.ts'
 import type { CertificateStore } from '../store/certificates.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import { logOf, type ServingStore, type Step } from '../store/serving.ts'
+import type { SessionReceiptStore } from '../store/session-receipts.ts'
 import { compareLogs } from './chains.ts'
 import { sealReceipt } from './receipt.ts'
 
@@ -38,6 +39,10 @@ export type Transcripts = {
   records(order: TranscriptOrder): AsyncGenerator<Uint8Array>
   /** The bytes of a receipt of all that is held of a room now, with what is needed to verify it. */
   receipt(order: Pick<TranscriptOrder, 'room' | 'name'>): AsyncGenerator<Uint8Array>
+  /** Signs such a receipt and keeps it: of a room that we have just left. @throws LanyardError `storage-failed` */
+  keep(order: Pick<TranscriptOrder, 'room' | 'name'>): Promise<void>
+  /** The receipt that was kept last; null when there is none. */
+  kept(room: RoomId): Uint8Array | null
 }
 
 export type TranscriptsParts = {
@@ -52,6 +57,7 @@ export type TranscriptsParts = {
   readonly certificates: Pick<CertificateStore, 'get' | 'newestOf' | 'devices'>
   /** Who is in a room; null: everybody. */
   readonly members: (room: RoomId) => ReadonlyMap<UserName, unknown> | null
+  readonly sessionReceipts: SessionReceiptStore
   readonly author: { idle(): Promise<void> }
   readonly clock: Clock
 }
@@ -175,6 +181,12 @@ export const createTranscripts = (parts: TranscriptsParts): Transcripts => {
   return {
     records: (order) => write(order, 'records'),
     receipt: (order) => write(order, 'receipt'),
+    keep: async (order) => {
+      const pieces: Uint8Array[] = []
+      for await (const piece of write(order, 'receipt')) pieces.push(piece)
+      parts.sessionReceipts.put(order.room, concat(pieces))
+    },
+    kept: parts.sessionReceipts.get,
   }
 }
 

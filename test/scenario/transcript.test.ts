@@ -6,9 +6,11 @@ import { reportLines } from '../../peer/terminal/transcript-lines.ts'
 import { reportShape } from '../../peer/transcript/report.ts'
 import { createRevocationList } from '../../shared/certificate/new-revocation-list.ts'
 import { toPem } from '../../shared/certificate/pem.ts'
+import { isRefusal } from '../../shared/errors.ts'
+import { receiptStatementCodec } from '../../shared/wire/transcript.ts'
 import { user } from '../support/certificates.ts'
 import { peerCommand } from '../support/peer-command.ts'
-import { codesOf, examine, gather } from '../support/transcripts.ts'
+import { codesOf, examine, gather, piecesOf } from '../support/transcripts.ts'
 import { createWorld, type Resident, says } from '../support/world.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
@@ -38,8 +40,7 @@ test('what was said in #general is proved by one file and the root, and read wit
   const { general } = alice.peer
   const id = await alice.peer.say(general, 'the price is 10')
   await alice.peer.edit(id, 'the price is 100')
-  await bob.until(says('the price is 10'))
-  await vi.waitFor(() => expect(bob.peer.message(id)?.edited).not.toBe(null), WAIT)
+  await vi.waitFor(() => expect(bob.peer.message(id)?.edited).toBeTypeOf('number'), WAIT)
   const answer = await bob.peer.say(general, 'agreed', { reply: id })
   await alice.until(says('agreed'))
   const slip = await bob.peer.say(general, 'a slip')
@@ -156,6 +157,25 @@ test('a receipt says what a device held, and proves it', async () => {
   const changed = Uint8Array.from(bytes)
   changed[changed.byteLength - 10] = (changed.at(-10) ?? 0) ^ 1
   expect((await examine(changed, world.network.root)).ok).toBe(false)
+})
+
+test('who leaves a room signs what was held, and has it after a restart', async () => {
+  const [alice, bob] = await people('alice', 'bob')
+  const room = await alice.peer.politics.found({ name: 'plans', access: 'invite', history: 'all' })
+  await alice.peer.politics.invite(room, user('bob'))
+  await vi.waitFor(() => expect(bob.peer.rooms().find(({ id }) => id === room)?.member).toBe(true), WAIT)
+  const head = async () => (await judged(bob, { room, name: '#plans' })).logs
+  expect(bob.peer.transcripts.kept(room)).toBe(null)
+  await bob.peer.politics.leave(room)
+  await bob.comeBack()
+  const kept = bob.peer.transcripts.kept(room) ?? new Uint8Array()
+  const report = await examine(kept, world.network.root)
+  expect(report).toMatchObject({ ok: true, transcript: { what: 'receipt', name: '#plans' }, exporter: { user: 'bob' } })
+  const receipt = piecesOf(kept).at(-1)?.item
+  const said = receiptStatementCodec.decode(receipt?.kind === 'receipt' ? receipt.statement : new Uint8Array())
+  const held = isRefusal(said) ? [] : said.heads.map(({ device, seq }) => [device, seq])
+  expect(held).toEqual((await head()).map(({ device, last }) => [device, last]))
+  expect(held).toHaveLength(2) // alice's, and his own, which ends with the leave
 })
 
 test('as commands: verify reads a file with the root alone, in words and for scripts', async () => {
