@@ -185,7 +185,8 @@ export const createJudge = (parts: JudgeParts): Judge => {
   return {
     learn: (record) => {
       const { header, log } = record
-      const verdict = fixed?.judge(record) ?? null
+      const foreign = header.kind === 'device' ? refuse('record-wrong-room', header.kind) : null
+      const verdict = fixed === null ? foreign : fixed.judge(record)
       if (isRefusal(verdict)) faults.push({ refusal: verdict, log, seq: header.seq })
       if (header.kind === 'receipt') noteReceipt(record)
       if (header.after.length > 0 || isMembershipKind(header.kind)) {

@@ -1,3 +1,4 @@
+import { compareTimes, type HybridTime } from '../../shared/clock.ts'
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { fromHex, toHex } from '../../shared/ids.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
@@ -17,49 +18,43 @@ export type Messages = {
   all(isHidden: (log: LogName, seq: number) => boolean): TranscriptMessage[]
 }
 
-type Kept = { readonly record: RoomRecord; readonly said: Said }
+/** No more than is shown: what a record was read from is let go. */
+type Kept = Said & Pick<TranscriptMessage, 'id' | 'user' | 'seq'> & { readonly log: LogName; readonly time: HybridTime }
 type Said = Pick<TranscriptMessage, 'kind'> & Partial<Pick<TranscriptMessage, 'text' | 'emoji' | 'on' | 'file' | 'of'>>
 
 export const createMessages = (): Messages => {
   const messages: Kept[] = []
   let keys = 0
+  const keep = ({ hash, header, log, user }: RoomRecord, said: Said): void => {
+    const { device, incarnation } = log
+    const time = { ms: header.time[0], count: header.time[1] }
+    messages.push({ id: hash, user, seq: header.seq, log: { device, incarnation }, time, ...said })
+  }
   return {
     take: (record, key) => {
       if (key !== null) keys++
       const { header, body, log } = record
       if (header.key === undefined) return key === null ? null : refuse('transcript-malformed', 'a key of no message')
-      const opened =
-        body === null || key === null ? null : openMessage(key, header.key.commitment, body, fromHex(log.room))
-      if (isRefusal(opened)) {
-        messages.push({ record: withoutBody(record), said: { kind: 'closed' } })
-        return opened
+      if (body === null || key === null) {
+        keep(record, { kind: body === null ? 'erased' : 'closed' })
+        return null
       }
-      const said: Said = opened === null ? { kind: body === null ? 'erased' : 'closed' } : saidIn(contentOf(opened))
-      messages.push({ record: withoutBody(record), said })
-      return null
+      const opened = openMessage(key, header.key.commitment, body, fromHex(log.room))
+      keep(record, isRefusal(opened) ? { kind: 'closed' } : saidIn(contentOf(opened)))
+      return isRefusal(opened) ? opened : null
     },
     hasKeys: () => keys > 0,
     all: (isHidden) =>
-      messages
-        .toSorted((a, b) => compare(a.record, b.record))
-        .map(({ record: { hash, header, log, user }, said }) => ({
-          id: hash,
-          time: iso(header.time[0]),
-          user,
-          device: log.device,
-          incarnation: log.incarnation,
-          seq: header.seq,
-          counts: !isHidden(log, header.seq),
-          ...said,
-        })),
+      messages.toSorted(compare).map(({ time, log, ...rest }) => ({
+        ...rest,
+        ...log,
+        time: iso(time.ms),
+        counts: !isHidden(log, rest.seq),
+      })),
   }
 }
 
-/** The ciphertext is of no use any more. */
-const withoutBody = (record: RoomRecord): RoomRecord => ({ ...record, body: null })
-
-const compare = (a: RoomRecord, b: RoomRecord): number =>
-  a.header.time[0] - b.header.time[0] || a.header.time[1] - b.header.time[1] || (a.hash < b.hash ? -1 : 1)
+const compare = (a: Kept, b: Kept): number => compareTimes(a.time, b.time) || (a.id < b.id ? -1 : 1)
 
 const saidIn = (content: MessageContent | null): Said => {
   if (content === null) return { kind: 'unreadable' }

@@ -58,7 +58,7 @@ export const piecesOf = (bytes: Uint8Array): Piece[] => {
   return pieces
 }
 
-export const frame = (item: TranscriptItem): Uint8Array => {
+const frame = (item: TranscriptItem): Uint8Array => {
   const bytes = transcriptItemCodec.encode(item)
   const length = Buffer.alloc(4)
   length.writeUInt32BE(bytes.byteLength)

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRevocationList } from '../../shared/certificate/new-revocation-list.ts'
 import { toPem } from '../../shared/certificate/pem.ts'
-import { testWithOpenssl } from '../support/openssl.ts'
+import { testWithPython } from '../support/python.ts'
 import { codesOf, examine, gather, piecesOf } from '../support/transcripts.ts'
 import { createWorld, says } from '../support/world.ts'
 
@@ -114,19 +114,19 @@ describe('a second verifier, in Python with openssl alone', () => {
     return JSON.parse(out)
   }
 
-  testWithOpenssl('agrees that it has no fault', async () => {
+  testWithPython('agrees that it has no fault', async () => {
     const { code, out } = await python('verify.py', ['--root', at('root.pem'), at('general.transcript')])
     expect({ code, ...JSON.parse(out) }).toEqual({ code: 0, ok: true, problems: [] })
   })
 
-  testWithOpenssl('notices a change of any byte', async () => {
+  testWithPython('notices a change of any byte', async () => {
     const all = masks(bytes.byteLength).map((mask, offset) => [offset, mask] as const)
     const { tried, missed, asked } = await flips('first', all)
     console.log(`${tried} changes, ${asked} questions to openssl`)
     expect({ tried, missed }).toEqual({ tried: bytes.byteLength, missed: [] })
   })
 
-  testWithOpenssl('a sample of them also by the records alone, without the digest of the file', async () => {
+  testWithPython('a sample of them also by the records alone, without the digest of the file', async () => {
     const places = masks(bytes.byteLength).map((mask, offset) => [offset, mask] as const)
     // Within the records, the certificates and the list: what else the digest alone covers is the head.
     const from = piecesOf(bytes)[1]?.from ?? 0
