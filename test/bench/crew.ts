@@ -1,0 +1,139 @@
+import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { PeerEvent } from '../../peer/events.ts'
+import { generatePrekeyPair, SUITE } from '../../peer/group/boxes.ts'
+import { prekeyIdOf } from '../../peer/group/prekeys.ts'
+import { type ParsedRecord, parseRecord } from '../../peer/log/record.ts'
+import { openDatabase } from '../../peer/store/database.ts'
+import { type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
+import { monotonicClock, systemClock } from '../../shared/clock.ts'
+import { orThrow } from '../../shared/errors.ts'
+import type { RoomId, UserName } from '../../shared/ids.ts'
+import { systemRandom } from '../../shared/random.ts'
+import { type Life, startLife } from '../simulation/device.ts'
+import type { SimulatedGossip } from '../simulation/gossip-cloud.ts'
+import { type TestNetwork, testNetwork } from '../support/certificates.ts'
+import { unsafePublicKey } from '../support/crowd.ts'
+
+/** One device in this process: everything of a peer but libp2p, on a database in a file. */
+export type Hand = {
+  readonly name: UserName
+  readonly key: KeyObject
+  readonly device: VerifiedDevice
+  readonly storeKey: Uint8Array
+  readonly life: Life
+  /** Its entry in the directory. */
+  entry(): ParsedRecord
+  readonly ears: { onSigned: (records: readonly ParsedRecord[]) => void; onEvent: (event: PeerEvent) => void }
+  stop(): Promise<void>
+}
+
+/** A user who is away: a certificate, a prekey that boxes are sealed to, and no process. */
+export type Absent = { readonly device: VerifiedDevice; readonly prekey: { id: Uint8Array; publicKey: Uint8Array } }
+
+/** Devices of one network in this process, each with its files below `folder`. */
+export const createCrew = (folder: string) => {
+  const network = testNetwork()
+  const hands: Hand[] = []
+  const identify = async (name: string) => {
+    const { privateKey } = await newKeyPair('rsa', { modulusLength: 2048 })
+    return { key: privateKey, device: deviceOf(network, name, privateKey) }
+  }
+  return {
+    network,
+    identify,
+    hire: async (name: string): Promise<Hand> => {
+      const { key, device } = await identify(name)
+      const hand = await begin(network, join(folder, `${hands.length}-${name}.db`), key, device)
+      hands.push(hand)
+      return hand
+    },
+    /** Names of users who are away; every hand of `by` knows their certificates and prekeys. */
+    register: async (count: number, by: readonly Hand[]): Promise<UserName[]> => {
+      const away = await Promise.all(Array.from({ length: count }, (_, at) => absentee(network, `away-${at}`)))
+      for (const { life } of by) {
+        life.stores.database.transaction(() => {
+          for (const one of away) know(life, one)
+        })
+      }
+      return away.map(({ device }) => device.user)
+    },
+    stop: async () => {
+      await Promise.all(hands.map((hand) => hand.stop()))
+      hands.length = 0
+    },
+  }
+}
+
+const newKeyPair = promisify(generateKeyPair)
+
+const deviceOf = (network: TestNetwork, name: string, key: KeyObject): VerifiedDevice =>
+  orThrow(verifyDevice(network.issue({ user: name, key }), { anchor: network.anchor, now: systemClock.now() }))
+
+const begin = async (network: TestNetwork, path: string, key: KeyObject, device: VerifiedDevice): Promise<Hand> => {
+  const database = openDatabase(path)
+  const storeKey = systemRandom.bytes(32)
+  const owner = { name: device.user, alive: true }
+  const ears: Hand['ears'] = { onSigned: nothing, onEvent: nothing }
+  const life = await startLife({
+    anchor: network.anchor,
+    person: { key, self: device },
+    owner,
+    drive: { database, dieIn: nothing, die: nothing, stirred: () => false, dead: null, release: database.close },
+    storeKey,
+    random: systemRandom,
+    now: systemClock.now,
+    lived: monotonicClock.now,
+    gossip: NO_GOSSIP,
+    flaws: {},
+    busy: (work) => work,
+    onEvent: (event) => ears.onEvent(event),
+    onSigned: (records) => ears.onSigned(records),
+  })
+  const entry = (): ParsedRecord => orThrow(parseRecord((life.host as ShowingHost).shows().entry))
+  const stop = async (): Promise<void> => {
+    await life.stop()
+    owner.alive = false
+    database.close()
+  }
+  return { name: device.user, key, device, storeKey, life, entry, ears, stop }
+}
+
+type ShowingHost = Life['host'] & { shows(): { readonly entry: Uint8Array } }
+const nothing = (): void => undefined
+
+/** The rooms that are measured travel by push; the directory comes with each connection. */
+const NO_GOSSIP: SimulatedGossip = {
+  connect: nothing,
+  disconnect: nothing,
+  subscribe: nothing,
+  unsubscribe: nothing,
+  publish: async () => undefined,
+  whisper: nothing,
+}
+
+const absentee = async (network: TestNetwork, name: string): Promise<Absent> => {
+  const { publicKey } = await generatePrekeyPair(systemRandom)
+  return { device: deviceOf(network, name, unsafePublicKey()), prekey: { id: prekeyIdOf(publicKey), publicKey } }
+}
+
+const know = ({ core, stores }: Life, { device, prekey }: Absent): void => {
+  core.directory.add(device)
+  const published = systemClock.now()
+  stores.certificates.setPrekey({ peer: device.peerId, suite: SUITE, published, ...prekey })
+  core.directory.forget()
+}
+
+/** Each takes in the directory entries of the others, without a connection. */
+export const introduce = async (hands: readonly Hand[]): Promise<void> => {
+  await Promise.all(hands.flatMap((hand) => hands.map((other) => hand !== other && hand.life.core.ingest.take(other.entry()))))
+}
+
+/** A private room of the founder and these users. */
+export const found = async ({ life }: Hand, users: readonly UserName[]): Promise<RoomId> => {
+  const { politics } = life.core
+  const room = await politics.found({ name: 'bench', access: 'invite', history: 'all' })
+  for (const user of users) await politics.invite(room, user)
+  return room
+}
