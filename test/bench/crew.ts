@@ -26,7 +26,10 @@ export type Hand = {
   /** Its entry in the directory. */
   entry(): ParsedRecord
   readonly ears: { onSigned: (records: readonly ParsedRecord[]) => void; onEvent: (event: PeerEvent) => void }
+  /** Ends what it does … */
   stop(): Promise<void>
+  /** … and, once nobody sends it anything any more, its hold on the files. */
+  close(): void
 }
 
 /** A user who is away: a certificate, a prekey that boxes are sealed to, and no process. */
@@ -61,7 +64,7 @@ export const createCrew = (folder: string) => {
     },
     stop: async () => {
       await Promise.all(hands.map((hand) => hand.stop()))
-      hands.length = 0
+      for (const hand of hands.splice(0)) hand.close()
     },
   }
 }
@@ -95,9 +98,9 @@ const begin = async (network: TestNetwork, path: string, key: KeyObject, device:
   const stop = async (): Promise<void> => {
     await life.stop()
     owner.alive = false
-    database.close()
+    await life.core.ingest.idle()
   }
-  return { name: device.user, key, device, storeKey, life, entry, ears, stop }
+  return { name: device.user, key, device, storeKey, life, entry, ears, stop, close: database.close }
 }
 
 type ShowingHost = Life['host'] & { shows(): { readonly entry: Uint8Array } }

@@ -9,7 +9,7 @@ const LIVE_MAX = 100 // devices that run here; of a larger room so many run, and
 const LIVE_OF_1000 = 8 // … or so many
 const TEXT = 'x'.repeat(200)
 const ALONE = 50 // messages, one at a time
-const STREAM_DELIVERIES = 8_000 // texts times readers
+const STREAM_DELIVERIES = 14_000 // texts times readers
 const WINDOW = 256
 
 /**
@@ -17,9 +17,9 @@ const WINDOW = 256
  * run in this process, on one core, each with its own database in a file; the wires between them are memory. So the times of
  * n members are those of n devices behind each other, and the deliveries a second are what tells of a device.
  */
-export const roomTravel = async (folder: string, floor: Floor, say: (line: string) => void): Promise<Metrics> => {
+export const roomTravel = async (folder: string, floor: Floor, say: (line: string) => void, sizes = SIZES): Promise<Metrics> => {
   let all: Metrics = {}
-  for (const size of SIZES) {
+  for (const size of sizes) {
     const live = size <= LIVE_MAX ? size : LIVE_OF_1000
     const crew = createCrew(folder)
     try {
