@@ -22,6 +22,8 @@ export type Hand = {
   readonly key: KeyObject
   readonly device: VerifiedDevice
   readonly storeKey: Uint8Array
+  /** Of its database. */
+  readonly path: string
   readonly life: Life
   /** Its entry in the directory. */
   entry(): ParsedRecord
@@ -100,7 +102,7 @@ const begin = async (network: TestNetwork, path: string, key: KeyObject, device:
     owner.alive = false
     await life.core.ingest.idle()
   }
-  return { name: device.user, key, device, storeKey, life, entry, ears, stop, close: database.close }
+  return { name: device.user, key, device, storeKey, path, life, entry, ears, stop, close: database.close }
 }
 
 type ShowingHost = Life['host'] & { shows(): { readonly entry: Uint8Array } }
