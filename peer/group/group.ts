@@ -49,7 +49,6 @@ export type Preparation = {
   readonly key: OwnSenderKey
   readonly rotated: boolean
   readonly bodies: readonly SenderKeyBody[]
-  readonly added: readonly PeerId[]
 }
 
 export type Sealed = {
@@ -68,8 +67,10 @@ export type Group = {
   prepare(room: RoomId, audience: Audience, options?: { rekey?: boolean }): Promise<Preparation | null>
   /** Whether the present key has come to its end by age or by use, or there is none. */
   due(room: RoomId): boolean
-  /** Takes a prepared key into use; within the transaction that stores its bodies. */
+  /** Takes a prepared key into use; within the transaction that stores the first of its bodies. */
   use(preparation: Preparation): void
+  /** Notes whom boxes of ours went to; within the transaction that stores them. */
+  boxed(room: RoomId, body: SenderKeyBody): void
   /** Seals one message under the present key, whose index it uses up. */
   seal(room: RoomId, plaintext: Uint8Array): Sealed
   /** Notes that an index is used; within the transaction that stores its record. */
@@ -144,7 +145,7 @@ export const createGroup = (parts: GroupParts): Group => {
       commitment,
       boxes: some,
     }))
-    return { key, rotated: due, bodies, added: boxes.map(({ to }) => to) }
+    return { key, rotated: due, bodies }
   }
 
   /** A further device of somebody who reads already opens nothing that its user may not read. */
@@ -183,11 +184,17 @@ export const createGroup = (parts: GroupParts): Group => {
       const present = current(room)
       return present === null || spent(present)
     },
-    use: ({ key, rotated, added }) => {
-      if (rotated) keys.setOwn(key)
-      keys.addRecipients(key.room, key.epoch, added)
-      if (rotated) own.set(key.room, key)
+    use: ({ key, rotated }) => {
+      if (!rotated) return
+      keys.setOwn(key)
+      own.set(key.room, key)
     },
+    boxed: (room, { epoch, boxes }) =>
+      keys.addRecipients(
+        room,
+        toEpoch(epoch),
+        boxes.map(({ to }) => to as PeerId),
+      ),
     seal: (room, plaintext) => {
       const present = current(room)
       if (present === null) throw new Error('seal before prepare')

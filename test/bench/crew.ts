@@ -132,7 +132,9 @@ const know = ({ core, stores }: Life, { device, prekey }: Absent): void => {
 
 /** Each takes in the directory entries of the others, without a connection. */
 export const introduce = async (hands: readonly Hand[]): Promise<void> => {
-  await Promise.all(hands.flatMap((hand) => hands.map((other) => hand !== other && hand.life.core.ingest.take(other.entry()))))
+  await Promise.all(
+    hands.flatMap((hand) => hands.map((other) => hand !== other && hand.life.core.ingest.take(other.entry()))),
+  )
 }
 
 /** A private room of the founder and these users. */

@@ -20,7 +20,12 @@ const STARTS = 3
  * What a long history costs: a message in a room that has one; the start of a peer that holds it; and a newcomer, who pulls
  * all of it from one member, and each key from the key service, since no box was ever made for it.
  */
-export const roomHistory = async (folder: string, floor: Floor, say: (line: string) => void, lengths = LENGTHS): Promise<Metrics> => {
+export const roomHistory = async (
+  folder: string,
+  floor: Floor,
+  say: (line: string) => void,
+  lengths = LENGTHS,
+): Promise<Metrics> => {
   let all: Metrics = {}
   for (const length of lengths) {
     const crew = createCrew(folder)
@@ -75,7 +80,8 @@ const createHistory = (room: RoomId, holder: Hand, writers: readonly Hand[]) => 
   const begin = async (): Promise<void> => {
     const { records } = holder.life.stores
     const invitations = (['room', 'invite'] as const).flatMap((kind) => records.ofKind(room, kind))
-    for (const { life } of writers) await Promise.all(invitations.map(({ hash }) => life.core.ingest.take(recordOf(holder, hash))))
+    for (const { life } of writers)
+      await Promise.all(invitations.map(({ hash }) => life.core.ingest.take(recordOf(holder, hash))))
     for (const writer of writers) await write(writer, AT_ONCE)
     await take()
   }

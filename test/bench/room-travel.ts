@@ -17,7 +17,12 @@ const WINDOW = 256
  * run in this process, on one core, each with its own database in a file; the wires between them are memory. So the times of
  * n members are those of n devices behind each other, and the deliveries a second are what tells of a device.
  */
-export const roomTravel = async (folder: string, floor: Floor, say: (line: string) => void, sizes = SIZES): Promise<Metrics> => {
+export const roomTravel = async (
+  folder: string,
+  floor: Floor,
+  say: (line: string) => void,
+  sizes = SIZES,
+): Promise<Metrics> => {
   let all: Metrics = {}
   for (const size of sizes) {
     const live = size <= LIVE_MAX ? size : LIVE_OF_1000
@@ -27,7 +32,9 @@ export const roomTravel = async (folder: string, floor: Floor, say: (line: strin
       for (let at = 0; at < live; at++) hands.push(await crew.hire(`hand-${at}`))
       const away = await crew.register(size - live, hands)
       all = { ...all, ...(await travelAt(size, hands, away, floor)) }
-      say(`${size} members, ${live} of them running: ${Math.round(all[`roomRelayPerSecond${size}`]?.value ?? 0)} messages/s`)
+      say(
+        `${size} members, ${live} of them running: ${Math.round(all[`roomRelayPerSecond${size}`]?.value ?? 0)} messages/s`,
+      )
     } finally {
       await crew.stop()
     }

@@ -18,6 +18,34 @@ export const watchStalls = (): Stalls => {
   }
 }
 
+/**
+ * How long single turns of the event loop were, from now on, in milliseconds of processor: what other programs take from us
+ * does not count. It keeps the loop turning, so it is for work that is short.
+ */
+export const watchTurns = (): Stalls => {
+  let longest = 0
+  let last = threadMs()
+  let watching = true
+  const look = (): void => {
+    const now = threadMs()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (watching) setImmediate(look)
+  }
+  setImmediate(look)
+  return {
+    longest: () => {
+      watching = false
+      return longest
+    },
+  }
+}
+
+const threadMs = (): number => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
 /** What other programs on this machine do to an event loop that does nothing, milliseconds: the measure of all stalls. */
 export const idleStall = async (): Promise<number> => {
   const stalls = watchStalls()
