@@ -1,4 +1,5 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { PeerEvent } from '../../peer/events.ts'
@@ -37,8 +38,9 @@ export type Hand = {
 /** A user who is away: a certificate, a prekey that boxes are sealed to, and no process. */
 export type Absent = { readonly device: VerifiedDevice; readonly prekey: { id: Uint8Array; publicKey: Uint8Array } }
 
-/** Devices of one network in this process, each with its files below `folder`. */
-export const createCrew = (folder: string) => {
+/** Devices of one network in this process, each with its files in a new folder below this one. */
+export const createCrew = (below: string) => {
+  const folder = mkdtempSync(join(below, 'crew-'))
   const network = testNetwork()
   const hands: Hand[] = []
   const identify = async (name: string) => {

@@ -14,14 +14,9 @@ const ROTATIONS = 5
  * What a message and a new key cost a device by themselves, with nothing between the devices: one seals, numbers, stores and
  * signs, the other verifies, stores and opens, in a burst. All members but these two are directory entries with real prekeys.
  */
-export const roomCosts = async (
-  folder: string,
-  floor: Floor,
-  say: (line: string) => void,
-  sizes = SIZES,
-): Promise<Metrics> => {
+export const roomCosts = async (folder: string, floor: Floor, say: (line: string) => void): Promise<Metrics> => {
   let all: Metrics = {}
-  for (const size of sizes) {
+  for (const size of SIZES) {
     const crew = createCrew(folder)
     try {
       const speaker = await crew.hire('speaker')
@@ -90,7 +85,7 @@ const costsAt = async (size: number, speaker: Hand, reader: Hand, away: readonly
   const seal = median(seals)
   const open = median(opens)
   const rotation = metric(median(rotations), 'ms', floor.x25519Ms * 2 * (size - 1))
-    return {
+  return {
     [`roomSealMs${size}`]: metric(seal, 'ms', floor.signMs),
     [`roomOpenMs${size}`]: metric(open, 'ms', floor.verifyMs),
     [`roomSealOpenMs${size}`]: withAim(metric(seal + open, 'ms', floor.signMs), '≤', 1),

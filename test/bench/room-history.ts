@@ -20,14 +20,9 @@ const STARTS = 3
  * What a long history costs: a message in a room that has one; the start of a peer that holds it; and a newcomer, who pulls
  * all of it from one member, and each key from the key service, since no box was ever made for it.
  */
-export const roomHistory = async (
-  folder: string,
-  floor: Floor,
-  say: (line: string) => void,
-  lengths = LENGTHS,
-): Promise<Metrics> => {
+export const roomHistory = async (folder: string, floor: Floor, say: (line: string) => void): Promise<Metrics> => {
   let all: Metrics = {}
-  for (const length of lengths) {
+  for (const length of LENGTHS) {
     const crew = createCrew(folder)
     let stopped = false
     try {

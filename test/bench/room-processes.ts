@@ -15,14 +15,9 @@ const WINDOW = 256
  * A private room of real processes on loopback, which share the cores of this machine: from `say()` in one to the event in
  * each of the others, one message at a time and as a stream of one and of all, beside the echo of as many bytes by libp2p alone.
  */
-export const roomProcesses = async (
-  folder: string,
-  floor: Floor,
-  say: (line: string) => void,
-  sizes = SIZES,
-): Promise<Metrics> => {
+export const roomProcesses = async (folder: string, floor: Floor, say: (line: string) => void): Promise<Metrics> => {
   let all: Metrics = {}
-  for (const size of sizes) {
+  for (const size of SIZES) {
     const below = join(folder, `room-of-${size}`)
     await mkdir(below)
     const users = Array.from({ length: size }, (_, at) => `member-${at}`)

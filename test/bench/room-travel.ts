@@ -17,14 +17,9 @@ const WINDOW = 256
  * run in this process, on one core, each with its own database in a file; the wires between them are memory. So the times of
  * n members are those of n devices behind each other, and the deliveries a second are what tells of a device.
  */
-export const roomTravel = async (
-  folder: string,
-  floor: Floor,
-  say: (line: string) => void,
-  sizes = SIZES,
-): Promise<Metrics> => {
+export const roomTravel = async (folder: string, floor: Floor, say: (line: string) => void): Promise<Metrics> => {
   let all: Metrics = {}
-  for (const size of sizes) {
+  for (const size of SIZES) {
     const live = size <= LIVE_MAX ? size : LIVE_OF_1000
     const crew = createCrew(folder)
     try {
