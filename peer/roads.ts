@@ -124,6 +124,8 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     directory: directory.room,
     wants: ({ room, isMember }) => isMember || carriers.isCarried(room),
     shares,
+    sharedWith: ({ device }) => rooms.sharedWith(device.user).flatMap(({ room, isMember }) => (isMember ? [room] : [])),
+    onRemoved: (device, room) => emit({ kind: 'removed', room, device }),
     locked: (room) => parts.stores.records.hasLocked(room),
     onAgreed: (peer, room) => parts.onHolds(peer, room, log.heads(room)),
     clock: parts.monotonic,
@@ -174,6 +176,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     },
     lack: (room) => catchUp.lack(room),
     roomChanged: (room) => {
+      parts.keys.roomChanged(room)
       if (running) join(room)
     },
     stop: () => {

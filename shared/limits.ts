@@ -208,6 +208,8 @@ export const BOX_MAX_BYTES = 2 * KIB // likewise: X-Wing has 1,168
 export const BOXES_PER_RECORD = 100 // 160 bytes each; written, and read, in 3 ms
 export const BOXES_AT_ONCE = 16 // sealed in one go: 5 ms
 export const KEYS_PER_REQUEST = 256 // message keys in one answer of the key service: opened in 10 ms
+export const KEYS_AGAIN_MS = 15 * SECOND_MS // before a member who had no key for a message is asked for it again; it doubles …
+export const KEYS_AGAIN_MAX_MS = 5 * MINUTE_MS // … up to this: it may have got the key meanwhile
 export const BODIES_MAX_BYTES = 1 * MIB // message bodies in that answer, for who got skeletons
 
 // Files

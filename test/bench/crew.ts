@@ -1,6 +1,7 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { PeerEvent } from '../../peer/events.ts'
 import { generatePrekeyPair, SUITE } from '../../peer/group/boxes.ts'
@@ -68,6 +69,11 @@ export const createCrew = (below: string) => {
     },
     stop: async () => {
       await Promise.all(hands.map((hand) => hand.stop()))
+      // What had arrived by then is still being read.
+      for (let round = 0; round < 10; round++) {
+        await pause(50)
+        await Promise.all(hands.map(({ life }) => life.core.ingest.idle()))
+      }
       for (const hand of hands.splice(0)) hand.close()
     },
   }
