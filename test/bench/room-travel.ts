@@ -8,7 +8,8 @@ const SIZES = [2, 8, 32, 100, 1_000]
 const LIVE_MAX = 100 // devices that run here; of a larger room so many run, and the others are directory entries …
 const LIVE_OF_1000 = 8 // … or so many
 const TEXT = 'x'.repeat(200)
-const ALONE = 50 // messages, one at a time
+const ALONE_DELIVERIES = 500 // of messages one at a time
+const WARM_UP_DELIVERIES = 3_500
 const STREAM_DELIVERIES = 14_000 // texts times readers
 const WINDOW = 256
 
@@ -50,11 +51,11 @@ const travelAt = async (
   wires.join(hands)
   const room = await found(speaker, [...readers.map(({ name }) => name), ...away])
   await everybodyIn(room, size, hands)
-  await stream(room, speaker, readers, 500) // compiled, and the keys are made
+  await stream(room, speaker, readers, timesFor(WARM_UP_DELIVERIES, readers)) // compiled, and the keys are made
   const alone: number[] = []
-  for (let at = 0; at < ALONE; at++) alone.push(...(await sayOne(room, speaker, readers)))
+  for (let at = 0; at < timesFor(ALONE_DELIVERIES, readers); at++) alone.push(...(await sayOne(room, speaker, readers)))
   wires.bytes()
-  const count = Math.max(100, Math.round(STREAM_DELIVERIES / readers.length))
+  const count = timesFor(STREAM_DELIVERIES, readers)
   const perSecond = await stream(room, speaker, readers, count)
   const bytes = wires.bytes() / (count * readers.length)
   return {
@@ -65,6 +66,9 @@ const travelAt = async (
     [`roomWireBytes${size}`]: metric(bytes, 'B'),
   }
 }
+
+const timesFor = (deliveries: number, readers: readonly Hand[]): number =>
+  Math.max(10, Math.round(deliveries / readers.length))
 
 const everybodyIn = async (room: RoomId, size: number, hands: readonly Hand[]): Promise<void> => {
   const isIn = ({ life }: Hand): boolean => life.core.rooms.get(room)?.facts().members?.size === size
