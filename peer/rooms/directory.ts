@@ -27,7 +27,8 @@ export type Directory = {
   /** The device behind a certificate hash, whether its certificate has expired or not. */
   resolve(hash: CertificateHash): VerifiedDevice | null
   devices(): readonly KnownDevice[]
-  isUser(name: string): boolean
+  /** Names of all users; the same object until there is another. */
+  users(): ReadonlySet<UserName>
   /** A device under the newest certificate that is known of it. */
   newestOf(device: PeerId): VerifiedDevice | null
   /** Whose device this is; null for one that was never seen. */
@@ -51,7 +52,7 @@ export type DirectoryParts = {
 export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
   const verified = new Map<CertificateHash, VerifiedDevice>()
   let byPeer: ReadonlyMap<PeerId, KnownDevice> | null = null
-  let users: ReadonlySet<string> | null = null
+  let users: ReadonlySet<UserName> | null = null
   /** Asked of every fact of a room each time that its members change. */
   const newest = new Map<PeerId, CertificateHash | null>()
   const known = (device: PeerId): KnownDevice | undefined => {
@@ -66,7 +67,7 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
     verified.set(device.hash, device)
     recipients = null
     byPeer = null
-    users = null
+    if (users?.has(device.user) !== true) users = null
     newest.delete(device.peerId)
   }
   const resolve = (hash: CertificateHash): VerifiedDevice | null => {
@@ -102,9 +103,9 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
       recipients = null
     },
     devices: () => certificates.devices(),
-    isUser: (name) => {
+    users: () => {
       users ??= new Set(certificates.devices().map(({ user }) => user))
-      return users.has(name)
+      return users
     },
     newestOf: (device) => {
       const known = newest.get(device)

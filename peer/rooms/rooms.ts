@@ -90,6 +90,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     { readonly of: readonly Recipient[]; readonly version: number; readonly audience: Audience }
   >()
   const directRooms = new Map<RoomId, UserName>()
+  let directUsers: ReadonlySet<UserName> | null = null
 
   const vouched = (log: LogId, seq: number): boolean => {
     const since = parts.revokedSince(log.device)
@@ -132,8 +133,10 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   }
   /** Whose direct room with us this is; null when it is none. */
   const directWith = (id: RoomId): UserName | null => {
-    if (!directRooms.has(id)) {
-      for (const { user } of directory.devices()) directRooms.set(directRoomIdOf(network, self, user), user)
+    const users = directory.users()
+    if (directUsers !== users) {
+      for (const user of users) directRooms.set(directRoomIdOf(network, self, user), user)
+      directUsers = users
     }
     return directRooms.get(id) ?? null
   }

@@ -12,6 +12,7 @@ import { type VerifiedDevice, verifyDevice } from '../../shared/certificate/veri
 import { monotonicClock, systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
 import type { RoomId, UserName } from '../../shared/ids.ts'
+import { SIGN_MAX_RECORDS } from '../../shared/limits.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { type Life, startLife } from '../simulation/device.ts'
 import type { SimulatedGossip } from '../simulation/gossip-cloud.ts'
@@ -145,10 +146,12 @@ export const introduce = async (hands: readonly Hand[]): Promise<void> => {
   )
 }
 
-/** A private room of the founder and these users. */
+/** A private room of the founder and these users, who are invited as many at once as share a signature. */
 export const found = async ({ life }: Hand, users: readonly UserName[]): Promise<RoomId> => {
   const { politics } = life.core
   const room = await politics.found({ name: 'bench', access: 'invite', history: 'all' })
-  for (const user of users) await politics.invite(room, user)
+  for (let at = 0; at < users.length; at += SIGN_MAX_RECORDS) {
+    await Promise.all(users.slice(at, at + SIGN_MAX_RECORDS).map((user) => politics.invite(room, user)))
+  }
   return room
 }

@@ -52,4 +52,10 @@ export const percentile = (values: readonly number[], part: number): number => {
 /** Milliseconds of a clock that all processes of this machine share. */
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6
 
+/** Milliseconds of processor since then, of all threads; what other programs take from us does not count. */
+export const cpuMsSince = (before: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1_000
+}
+
 const rounded = (value: number): number => Number(value.toPrecision(4))

@@ -1,7 +1,7 @@
 import type { ParsedRecord } from '../../peer/log/record.ts'
 import { recordCodec } from '../../shared/wire/record.ts'
 import { createCrew, found, type Hand, introduce } from './crew.ts'
-import { type Metrics, median, metric, nowMs, withAim } from './figures.ts'
+import { cpuMsSince, type Metrics, median, metric, nowMs, withAim } from './figures.ts'
 import type { Floor } from './floor.ts'
 import { watchStalls, watchTurns } from './stalls.ts'
 
@@ -53,25 +53,31 @@ const costsAt = async (size: number, speaker: Hand, reader: Hand, away: readonly
   await take()
   const seals: number[] = []
   const opens: number[] = []
+  const cpus: number[] = []
   for (let round = 0; round < 3; round++) {
     await compose.rekey(room)
     await take()
+    const usage = process.cpuUsage()
     const began = nowMs()
     await talk()
     const sealed = nowMs()
     await take()
     seals.push((sealed - began) / MESSAGES)
     opens.push((nowMs() - sealed) / MESSAGES)
+    cpus.push(cpuMsSince(usage) / MESSAGES)
   }
   const rotations: number[] = []
   const stalls: number[] = []
+  const rotationCpus: number[] = []
   const turns: number[] = []
   let boxes = 0
   for (let round = 0; round < ROTATIONS; round++) {
     const watch = watchStalls()
+    const usage = process.cpuUsage()
     const began = nowMs()
     await compose.rekey(room)
     rotations.push(nowMs() - began)
+    rotationCpus.push(cpuMsSince(usage))
     stalls.push(watch.longest())
     const turning = watchTurns()
     await compose.rekey(room)
@@ -89,7 +95,9 @@ const costsAt = async (size: number, speaker: Hand, reader: Hand, away: readonly
     [`roomSealMs${size}`]: metric(seal, 'ms', floor.signMs),
     [`roomOpenMs${size}`]: metric(open, 'ms', floor.verifyMs),
     [`roomSealOpenMs${size}`]: withAim(metric(seal + open, 'ms', floor.signMs), '≤', 1),
+    [`roomSealOpenCpuMs${size}`]: metric(median(cpus), 'ms', floor.signMs),
     [`roomRotationMs${size}`]: size === 1_000 ? withAim(rotation, '≤', 400) : rotation,
+    [`roomRotationCpuMs${size}`]: metric(median(rotationCpus), 'ms', floor.x25519Ms * 2 * (size - 1)),
     [`roomRotationStallMs${size}`]: metric(median(stalls), 'ms', floor.idleStallMs),
     [`roomRotationTurnMs${size}`]: withAim(metric(median(turns), 'ms', floor.signMs), '≤', 20),
     [`roomBoxBytes${size}`]: metric(boxes, 'B'),

@@ -5,7 +5,7 @@ import { type ParsedRecord, parseWire } from '../../peer/log/record.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import { createCrew, found, type Hand, introduce } from './crew.ts'
-import { type Metrics, median, metric, nowMs, withAim } from './figures.ts'
+import { cpuMsSince, type Metrics, median, metric, nowMs, withAim } from './figures.ts'
 import type { Floor } from './floor.ts'
 import { startBare, startPeer, writeProfile } from './pairs.ts'
 
@@ -47,7 +47,7 @@ export const roomHistory = async (folder: string, floor: Floor, say: (line: stri
       all = {
         ...all,
         [`roomMessageCostMs${length}`]: withAim(metric(grown / fresh, '×', 1), '≤', 1.5),
-        [`roomMessageMs${length}`]: metric(grown, 'ms', fresh),
+        [`roomMessageCpuMs${length}`]: metric(grown, 'ms', fresh),
         ...named(figures, length),
       }
     } finally {
@@ -90,14 +90,14 @@ const createHistory = (room: RoomId, holder: Hand, writers: readonly Hand[]) => 
         await take()
       }
     },
-    /** Milliseconds that one more message costs the holder, who takes it in. */
+    /** Milliseconds of processor that one more message costs the holder, who takes it in. */
     probe: async (): Promise<number> => {
       const took: number[] = []
       for (const writer of writers) {
         await write(writer, PROBE / WRITERS)
-        const began = nowMs()
+        const usage = process.cpuUsage()
         await take()
-        took.push((nowMs() - began) / (PROBE / WRITERS))
+        took.push(cpuMsSince(usage) / (PROBE / WRITERS))
       }
       return median(took)
     },
