@@ -228,6 +228,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   const keyService = await startKeyService({
     node,
+    self: self.user,
+    clock: monotonicClock,
     network,
     sessions,
     database,

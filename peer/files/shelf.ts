@@ -63,7 +63,7 @@ export const createShelf = (parts: ShelfParts): Shelf => {
     const tell = (progress: Partial<FileProgress> & Pick<FileProgress, 'state' | 'bytes'>): void =>
       parts.onProgress({ id, name, size, ...progress })
     let bytes = 0
-    while (!stopping.signal.aborted) {
+    while (!stopping.signal.aborted && fileOf(id) !== null) {
       tell({ state: 'fetching', bytes })
       const outcome = await parts
         .fetch(
@@ -78,7 +78,10 @@ export const createShelf = (parts: ShelfParts): Shelf => {
         )
         .catch((error: unknown) => refusalOf(error))
       if (!isRefusal(outcome)) {
-        files.put({ record: id, room, state: 'held', path: outcome.path, encoded: outcome.encoded })
+        // Of a message that is past its time by now nothing is noted any more; the file is the user's.
+        if (fileOf(id) !== null) {
+          files.put({ record: id, room, state: 'held', path: outcome.path, encoded: outcome.encoded })
+        }
         tell({ state: 'whole', bytes: size, path: outcome.path })
         return
       }

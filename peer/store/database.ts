@@ -173,6 +173,7 @@ const MIGRATIONS = [
   CREATE INDEX records_by_time ON records (room, kind, ms, count, hash, erased);
   CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0;
   CREATE INDEX records_unread ON records (room, ms, count, hash, unread) WHERE unread > 0 AND hidden = 0 AND erased = 0;
+  CREATE INDEX records_mentions ON records (room) WHERE unread = 2 AND hidden = 0 AND erased = 0;
   CREATE INDEX records_by_target ON records (target) WHERE target IS NOT NULL;
   CREATE INDEX records_unsigned ON records (arrival) WHERE signature IS NULL;
 

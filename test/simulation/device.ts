@@ -156,6 +156,8 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
 
   const keyService = await startKeyService({
     node,
+    self: self.user,
+    clock: monotonic,
     network,
     sessions,
     database,
