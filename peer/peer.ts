@@ -14,7 +14,8 @@ import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
 import { createCore } from './core.ts'
 import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
 import { fetchFile } from './files/fetch.ts'
-import { startServing } from './files/serve.ts'
+import { startFileRoads } from './files/road.ts'
+import { createServing } from './files/serve.ts'
 import { createShelf, type Shelf } from './files/shelf.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
@@ -213,7 +214,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     folder: parts.downloads,
     send: (room, content) => compose.send(room, content),
     fetch: (wanted, options) =>
-      fetchFile({ node, network, sessions, folder: parts.downloads, onFoul, ...options }, wanted),
+      fetchFile({ sessions, ...fileRoads, folder: parts.downloads, onFoul, ...options }, wanted),
     onProgress,
   })
 
@@ -240,15 +241,13 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFoul,
   })
   const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
-  await startServing({
-    node,
-    network,
-    sessions,
+  const converse = createServing({
     find: shelf.held,
     mayRead,
     onServed: ({ offer }, { device }, bytes, whole) =>
       onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
   })
+  const fileRoads = await startFileRoads({ node, network, sessions, converse })
   roads = await startRoads({
     node,
     network,

@@ -1,16 +1,14 @@
 import { isRefusal, type Refusal, refusalOf, refuse, refusedThere } from '../../shared/errors.ts'
-import { fromHex, type NetworkId, type PeerId, type RecordHash } from '../../shared/ids.ts'
-import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
-import { type Frames, openFrames } from '../../shared/network/frames.ts'
-import type { Node } from '../../shared/network/node.ts'
-import { fileProtocol, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
-import { openMemberStream } from '../network/guard.ts'
-import type { Sessions } from '../network/sessions.ts'
+import { fromHex, type PeerId, type RecordHash } from '../../shared/ids.ts'
+import type { Frames } from '../../shared/network/frames.ts'
+import { fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
+import type { Session, Sessions } from '../network/sessions.ts'
 import { countBits } from './bitmap.ts'
 import { openChunk, type SealedFile } from './chunk.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { type Landing, openLanding } from './landing.ts'
 import { decodeManifest, type Manifest } from './manifest.ts'
+import type { FileRoads } from './road.ts'
 import {
   chunkLanded,
   nextRequests,
@@ -35,9 +33,8 @@ export type WantedFile = {
 export type Fetched = { readonly path: string; readonly encoded: Uint8Array }
 
 export type FetchParts = {
-  readonly node: Node
-  readonly network: NetworkId
-  readonly sessions: Sessions
+  readonly sessions: Pick<Sessions, 'list'>
+  readonly openFileRoad: FileRoads['openFileRoad']
   /** The download folder. */
   readonly folder: string
   readonly onProgress: (bytes: number) => void
@@ -57,7 +54,7 @@ type Holder = {
  * Resolves with where it is, or with why it is not whole yet; what has arrived is kept.
  */
 export const fetchFile = async (parts: FetchParts, wanted: WantedFile): Promise<Fetched | Refusal> => {
-  const answers = await Promise.all(parts.sessions.list().map(({ device }) => askHolder(parts, wanted, device.peerId)))
+  const answers = await Promise.all(parts.sessions.list().map((session) => askHolder(parts, wanted, session)))
   const holders = answers.flatMap((answer) => (isRefusal(answer) ? [] : [answer]))
   const [first] = holders
   if (first === undefined) return answers.find(isRefusal) ?? refuse('file-not-held', 'nobody is present')
@@ -81,10 +78,11 @@ export const fetchFile = async (parts: FetchParts, wanted: WantedFile): Promise<
 }
 
 /** Asks one member for the manifest: who has it, holds the file. */
-const askHolder = async (parts: FetchParts, wanted: WantedFile, peer: PeerId): Promise<Holder | Refusal> => {
+const askHolder = async (parts: FetchParts, wanted: WantedFile, session: Session): Promise<Holder | Refusal> => {
+  const peer = session.device.peerId
   try {
-    const stream = await openMemberStream(parts.node, parts.sessions, peer, fileProtocol(parts.network))
-    const frames = openFrames(stream, { maxFrameBytes: FRAME_MAX_BYTES, signal: parts.signal })
+    const frames = await parts.openFileRoad(session, parts.signal)
+    if (isRefusal(frames)) return frames
     await frames.send(fileRequestCodec.encode({ kind: 'want', record: fromHex(wanted.record) }))
     const frame = await frames.receive()
     const answer = isRefusal(frame) ? frame : fileReplyCodec.decode(frame)

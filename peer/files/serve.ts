@@ -1,12 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { type NetworkId, type RecordHash, type RoomId, toRecordHash } from '../../shared/ids.ts'
-import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
-import { type Frames, openFrames } from '../../shared/network/frames.ts'
-import type { Node } from '../../shared/network/node.ts'
-import { type FileReply, fileProtocol, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
-import { membersOnly } from '../network/guard.ts'
-import type { Session, Sessions } from '../network/sessions.ts'
+import { type RecordHash, type RoomId, toRecordHash } from '../../shared/ids.ts'
+import type { Frames } from '../../shared/network/frames.ts'
+import { type FileReply, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
+import type { Session } from '../network/sessions.ts'
 import { type SealedFile, sealChunk } from './chunk.ts'
 import { chunkCount } from './extent.ts'
 import { readChunk } from './read-chunks.ts'
@@ -21,9 +18,6 @@ export type HeldFile = SealedFile & {
 }
 
 export type ServeParts = {
-  readonly node: Node
-  readonly network: NetworkId
-  readonly sessions: Sessions
   /** The file that this message offered, if it is held whole. */
   readonly find: (record: RecordHash) => HeldFile | null
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
@@ -31,21 +25,14 @@ export type ServeParts = {
   readonly onServed: (file: HeldFile, session: Session, bytes: number, whole: boolean) => void
 }
 
-/** Serves the files that we hold to members of the rooms in which they were offered. */
-export const startServing = async (parts: ServeParts): Promise<void> => {
-  await parts.node.handle(
-    fileProtocol(parts.network),
-    membersOnly(parts.sessions, async (stream, session) => {
-      const frames = openFrames(stream, { maxFrameBytes: FRAME_MAX_BYTES, timeoutMs: IDLE_MS })
-      const refusal = await converse(parts, frames, session)
-      if (refusal !== null && refusal.code !== 'stream-closed')
-        await reply(frames, { kind: 'refused', code: refusal.code })
-      await frames.close()
-    }),
-  )
-}
-
-const IDLE_MS = 60_000 // a fetcher whose disk is slow may pause; one that is gone is noticed by its connection
+/** Serves the files that we hold to members of the rooms in which they were offered: one file a road. */
+export const createServing =
+  (parts: ServeParts) =>
+  async (frames: Frames, session: Session): Promise<void> => {
+    const refusal = await converse(parts, frames, session)
+    if (refusal !== null && refusal.code !== 'stream-closed')
+      await reply(frames, { kind: 'refused', code: refusal.code })
+  }
 
 const reply = (frames: Frames, message: FileReply): Promise<void> => frames.send(fileReplyCodec.encode(message))
 
