@@ -212,12 +212,32 @@ export const BODIES_MAX_BYTES = 1 * MIB // message bodies in that answer, for wh
 // Files
 export const CHUNK_BYTES = 1 * MIB // hash and seal take 1–2 ms: no stall, little overhead
 export const MANIFEST_MAX_CHUNKS = 100_000 // 100 GiB, in 3.2 MB of hashes: one frame
-export const MANIFEST_MAX_BYTES = MANIFEST_MAX_CHUNKS * 32 + KIB // the hashes, and what stands around them
+export const MANIFEST_MAX_BYTES = MANIFEST_MAX_CHUNKS * 32 + KIB // the hashes, and what stands around them; paths share it
+export const FILE_REPLY_MAX_BYTES = MANIFEST_MAX_BYTES + 16 * KIB // with one bit a chunk
+export const HAVE_CHUNKS_MAX = 1_024 // told of in one frame: 5 KiB
+export const HAVE_AFTER_MS = 50 // until what has come is told of: several in one frame on a fast link
+export const MANIFEST_MAX_ENTRIES = 20_000 // files and empty folders of one offer: read in 100 ms
+export const FILE_PATH_MAX_BYTES = 1_024 // of a path in an offered folder: macOS takes no longer ones
+export const FILES_OPEN_MAX = 32 // of one offer, while it is read or written: many systems allow 256 a process
+export const HASH_INLINE_CHUNKS = 16 // hashed where we are: a worker takes 50 ms to start, as 16 chunks do
+export const HASH_WORKERS = 2 // one reads while the other hashes: 1.5 GB/s each, more than most disks
+export const HASH_BATCH_CHUNKS = 32 // handed to a worker at a time
+export const FILE_PATH_MAX_DEPTH = 32 // folders below each other: what people make has ten
 export const DISK_RESERVE_BYTES = 64 * MIB // left free for the system and our own database when a file lands
+export const DISK_CHECK_BYTES = 32 * MIB // written between two looks at the room on the disk: half of what is left free
+export const SYNCED_AT_ONCE = 8 // files of a folder that is whole, on their way to the disk
 export const FILE_NAME_TRIES = 1_000 // `name (2).txt`, `name (3).txt` … in one folder
 export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, before a holder of a file is left alone
-export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get
+export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get, unless the home has settled another bound
 export const CHUNKS_IN_FLIGHT = 8 // requested ahead of the disk: 8 MiB a transfer
+export const CHUNKS_AT_FIRST = 2 // … of one holder, one more a chunk that comes: ten that begin at once ask for 20 MiB, not for 80
+export const CHUNKS_LOOKED_AT = 512 // for the rarest: 20 µs
+export const CHUNK_PATIENCE_MS = 60 * SECOND_MS // for one chunk: 17 KB/s, and the holder serves others too
+export const HOLDER_STALL_MS = 15 * SECOND_MS // with no chunk from it, while others have what was asked of it, a holder is dropped
+export const CHUNK_TWICE_MS = 2 * SECOND_MS // at the end, when nothing else is left to ask for, a chunk this late is asked of another, too
+export const SWARM_TICK_MS = 500 // how often this is looked at
+export const CHUNKS_AHEAD = 8 // read and not yet sent on one road: 8 MiB …
+export const CHUNKS_AHEAD_SHARED = 24 // … and on all of them, past one each
 
 // The libp2p node
 export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update

@@ -147,6 +147,13 @@ const fileLine = ({
       return `* ${plain(name)} waits: ${refusal === undefined ? 'nobody has it now' : wordsOf(refusal)}`
     case 'served':
       return `* ${plain(name)} was fetched by …${device?.slice(-6) ?? ''}`
+    case 'paused':
+      return `* ${plain(name)} is paused`
+    case 'cancelled':
+      return `* ${plain(name)} is cancelled${refusal === undefined ? '' : `: ${wordsOf(refusal)}`}`
+    case 'dropped':
+      return `* ${plain(name)}: no more from …${device?.slice(-6) ?? ''}: ${refusal === undefined ? '' : wordsOf(refusal)}`
+    case 'hashing':
     case 'fetching':
     case 'serving':
       return null // drawn as a bar
