@@ -223,7 +223,9 @@ export const createSwarm = (
     [Symbol.asyncDispose]: async () => {
       const all = [...roads.values()]
       roads.clear()
-      await Promise.all(all.map((frames) => frames.close()))
+      // What is still on its way is read by nobody: in good order it would wait for that.
+      if (state.left > 0 || state.flights.length > 0) for (const frames of all) frames.abort('stopped')
+      else await Promise.all(all.map((frames) => frames.close()))
     },
   }
 }

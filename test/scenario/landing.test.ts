@@ -45,7 +45,7 @@ const manifestOf = async (bytes: Uint8Array): Promise<Manifest> => {
 const planOf = async (changes: Partial<LandingPlan> = {}): Promise<LandingPlan> => ({
   folder,
   name: 'photo.jpg',
-  manifest: await manifestOf(content),
+  manifest: changes.manifest ?? (await manifestOf(content)),
   id: ID,
   ...changes,
 })
