@@ -140,6 +140,7 @@ const createRoad = (parts: ServeParts, { frames, session, held, record, reader, 
       end()
       news.stop()
       stopped.abort()
+      ended ??= refuse('stream-closed')
       await line
     }
   }
