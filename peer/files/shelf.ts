@@ -111,7 +111,8 @@ export const createShelf = (parts: ShelfParts): Shelf => {
     const row = rowOf(id)
     if (row === null) return refuse('file-not-held', 'no such file message')
     if (row.state === 'held') {
-      tell(id, 'whole', row.size, { path: row.path })
+      if (row.paused) files.put({ ...row, paused: false })
+      tell(id, 'whole', row.size, { path: row.path, type: messageOf(id)?.content.type ?? '' })
       return null
     }
     const path = row.state === 'wanted' ? row.path : parts.folder()
@@ -166,12 +167,7 @@ export const createShelf = (parts: ShelfParts): Shelf => {
       tell(id, 'paused', row.state === 'held' ? row.size : bytes)
       return null
     },
-    resume: (id) => {
-      const row = rowOf(id)
-      if (row?.state !== 'held') return want(id)
-      files.put({ ...row, paused: false })
-      return null
-    },
+    resume: want,
     decline: async (id) => {
       const row = rowOf(id)
       if (row === null || row.state === 'held') return refuse('file-not-held', 'it is not on its way')
