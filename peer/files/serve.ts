@@ -28,6 +28,8 @@ const reply = (frames: Frames, message: FileReply): Promise<void> => frames.send
 export const createServing = (parts: ServeParts): ((frames: Frames, session: Session) => Promise<void>) => {
   const seats = new Map<RecordHash, number>()
   const room = { shared: CHUNKS_AHEAD_SHARED }
+  /** The roads of each offer, each with what tells its fetcher that a chunk was given to another. */
+  const roads = new Map<RecordHash, Set<(index: number) => void>>()
 
   const converse = async (frames: Frames, session: Session): Promise<Refusal | null> => {
     const first = await frames.receive()
@@ -43,9 +45,20 @@ export const createServing = (parts: ServeParts): ((frames: Frames, session: Ses
     seats.set(record, seat + 1)
     await using reader = held.open()
     const manifest = want.known ? null : held.encoded
-    const road = createRoad(parts, { frames, session, held, record, reader, room })
+    const others = roads.get(record) ?? new Set()
+    roads.set(record, others)
+    const onGiven = (index: number): void => {
+      for (const tell of others) if (tell !== road.given) tell(index)
+    }
+    const road = createRoad(parts, { frames, session, held, record, reader, room, onGiven })
     road.tell({ kind: 'held', manifest, chunks: held.have(), seat })
-    return await road.serve()
+    others.add(road.given)
+    try {
+      return await road.serve()
+    } finally {
+      others.delete(road.given)
+      if (others.size === 0) roads.delete(record)
+    }
   }
   return async (frames, session) => {
     const refusal = await converse(frames, session)
@@ -62,10 +75,13 @@ type RoadParts = {
   readonly reader: ChunkReader
   /** Chunks that all roads together may still read ahead. */
   readonly room: { shared: number }
+  /** This road's fetcher was given a chunk: others may have it of that one. */
+  readonly onGiven: (index: number) => void
 }
 
 /** One fetcher's road: answers go out in the order of its requests, and what has come to us in between. */
-const createRoad = (parts: ServeParts, { frames, session, held, record, reader, room }: RoadParts) => {
+const createRoad = (parts: ServeParts, road: RoadParts) => {
+  const { frames, session, held, record, reader, room } = road
   let ended: Refusal | null = null
   let line: Promise<void> = Promise.resolve()
   const queue = (work: () => Promise<void>): Promise<void> => {
@@ -76,6 +92,7 @@ const createRoad = (parts: ServeParts, { frames, session, held, record, reader, 
   }
   const tell = (message: FileReply): void => void queue(() => reply(frames, message))
   const news = createNews((chunks) => tell({ kind: 'have', chunks }))
+  const given = createNews((chunks) => tell({ kind: 'given', chunks }))
   const stopped = new AbortController()
 
   let ahead = 0
@@ -132,6 +149,7 @@ const createRoad = (parts: ServeParts, { frames, session, held, record, reader, 
         else if (request.kind !== 'chunk' || request.index >= chunkCount(held.manifest))
           return refuse('frame-malformed')
         else {
+          road.onGiven(request.index)
           const answered = answer(request.index)
           if (ahead >= CHUNKS_AHEAD || room.shared === 0) await answered
         }
@@ -139,12 +157,13 @@ const createRoad = (parts: ServeParts, { frames, session, held, record, reader, 
     } finally {
       end()
       news.stop()
+      given.stop()
       stopped.abort()
       ended ??= refuse('stream-closed')
       await line
     }
   }
-  return { tell, serve }
+  return { tell, given: given.add, serve }
 }
 
 /** Gathers what comes for a moment, and tells of it together. */

@@ -14,6 +14,7 @@ import type { Landing } from './landing.ts'
 import type { Pace } from './pace.ts'
 import {
   chunkLanded,
+  chunksGiven,
   holderCame,
   holderHas,
   holderLeft,
@@ -64,7 +65,7 @@ export const createSwarm = (
   const roads = new Map<PeerId, Frames>()
   const knocking = new Set<PeerId>()
   const over = Promise.withResolvers<'whole' | Refusal>()
-  let state: Transfer = startTransfer(chunks, landing.landed, first[0]?.seat ?? 0)
+  let state: Transfer = startTransfer(chunks, landing.landed, seatOf(first))
   let bytes = 0
   for (let index = 0; index < chunks; index++) if (hasBit(landing.landed, index)) bytes += chunkLength(manifest, index)
   let told: string | null = null
@@ -144,15 +145,19 @@ export const createSwarm = (
         lose(peer, answer)
         return
       }
-      if (answer.kind === 'have') {
-        state = holderHas(state, peer, answer.chunks)
-        askMore()
+      if (answer.kind !== 'chunk') {
+        hear(peer, answer)
         continue
       }
       const request = { index: answer.index, holder: peer }
       if (!(await land(request, answer, frames))) return
       await parts.pace.take(chunkLength(manifest, request.index), parts.signal)
     }
+  }
+  const hear = (peer: PeerId, { kind, chunks: indexes }: News): void => {
+    if (kind === 'have') state = holderHas(state, peer, indexes)
+    else state = chunksGiven(state, indexes, parts.clock.now())
+    askMore()
   }
   /** @returns whether the holder goes on */
   const land = async (request: Request, answer: Chunk, frames: Frames): Promise<boolean> => {
@@ -230,15 +235,19 @@ export const createSwarm = (
   }
 }
 
+/** With the one who has everything, whom all begin with; it is there that we must not ask for what others ask for. */
+const seatOf = (answers: readonly Answered[]): number =>
+  (answers.find(({ chunks }) => chunks === null) ?? answers[0])?.seat ?? 0
+
 type Chunk = { readonly index: number; readonly tag: Uint8Array; readonly ciphertext: Uint8Array }
-type News = { readonly kind: 'have'; readonly chunks: readonly number[] }
+type News = { readonly kind: 'have' | 'given'; readonly chunks: readonly number[] }
 
 const receive = async (frames: Frames): Promise<(Chunk & { readonly kind: 'chunk' }) | News | Refusal> => {
   const head = await frames.receive(CHUNK_PATIENCE_MS)
   const reply = isRefusal(head) ? head : fileReplyCodec.decode(head)
   if (isRefusal(reply)) return reply
   if (reply.kind === 'refused') return refusedThere(reply.code)
-  if (reply.kind === 'have') return reply
+  if (reply.kind === 'have' || reply.kind === 'given') return reply
   if (reply.kind !== 'sealed') return refuse('wrong-order', reply.kind)
   const ciphertext = await frames.receive(CHUNK_PATIENCE_MS)
   return isRefusal(ciphertext) ? ciphertext : { kind: 'chunk', index: reply.index, tag: reply.tag, ciphertext }

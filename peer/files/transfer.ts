@@ -5,8 +5,10 @@ import {
   CHUNKS_AT_FIRST,
   CHUNKS_IN_FLIGHT,
   CHUNKS_LOOKED_AT,
+  GIVEN_MS,
   HOLDER_STALL_MS,
   HOLDER_STRIKES,
+  SPARED_FROM,
 } from '../../shared/limits.ts'
 import { type Bitmap, countBits, hasBit, setBit } from './bitmap.ts'
 
@@ -39,6 +41,8 @@ export type Transfer = {
   readonly cursor: number
   readonly flights: readonly Flight[]
   readonly holders: ReadonlyMap<PeerId, Holder>
+  /** Chunks that others were asked to be sent, and when we heard of it. */
+  readonly given: ReadonlyMap<number, number>
   /** Why the last chunk did not come. */
   readonly reason: Refusal | null
 }
@@ -57,6 +61,7 @@ export const startTransfer = (chunks: number, had: Bitmap, seat = 0): Transfer =
   cursor: chunks === 0 ? 0 : Math.floor(((seat * GOLDEN) % 1) * chunks),
   flights: [],
   holders: new Map(),
+  given: new Map(),
   reason: null,
 })
 const GOLDEN = (Math.sqrt(5) - 1) / 2
@@ -79,12 +84,20 @@ export const holderHas = (state: Transfer, holder: PeerId, indexes: readonly num
   return withHolder(state, holder, { ...known, has })
 }
 
+/** Others have asked for these: it is better to have them of those than of the one who sends to all. */
+export const chunksGiven = (state: Transfer, indexes: readonly number[], now: number): Transfer => {
+  const given = new Map([...state.given].filter(([index, at]) => now - at < GIVEN_MS && !hasBit(state.landed, index)))
+  for (const index of indexes) if (index < state.chunks && !hasBit(state.landed, index)) given.set(index, now)
+  return { ...state, given }
+}
+
 /** A holder has gone: what was asked of it is to be asked of others. */
 export const holderLeft = (state: Transfer, holder: PeerId): Transfer => {
   const known = state.holders.get(holder)
   const flights = state.flights.filter((flight) => flight.holder !== holder)
   if (known === undefined) return { ...state, flights }
-  return withHolder({ ...state, flights }, holder, { ...known, place: known.place === 'out' ? 'out' : 'away' })
+  // What it was given is to be had of nobody now, and which that was we were not told.
+  return withHolder({ ...state, flights, given: new Map() }, holder, { ...known, place: known.place === 'out' ? 'out' : 'away' })
 }
 
 /** Whether a road that was lost is to be opened again at once; else it is left for a while. */
@@ -102,7 +115,7 @@ export const nextRequests = (
   let next = state
   const requests: Request[] = []
   while (next.flights.length < CHUNKS_IN_FLIGHT) {
-    const [request, cursor] = pickMissing(next)
+    const [request, cursor] = pickMissing(next, now)
     const chosen = request ?? pickLate(next, now)
     next = { ...next, cursor }
     if (chosen === null) break
@@ -213,12 +226,12 @@ const holdersOf = (state: Transfer, index: number): readonly PeerId[] =>
   )
 
 /** The rarest of the next chunks that are missing and not asked for, of those that somebody is free to send; and where we look next. */
-const pickMissing = (state: Transfer): readonly [Request | null, cursor: number] => {
+const pickMissing = (state: Transfer, now: number): readonly [Request | null, cursor: number] => {
   const asked = new Set(state.flights.map(({ index }) => index))
   const free = freeHolders(state)
-  const isSwarm = free.some(({ holder }) => holder.has !== null)
+  const swarm = [...state.holders.values()].filter((holder) => isHere(holder) && holder.has !== null)
   let cursor = -1
-  let best: { readonly index: number; readonly rarity: number } | null = null
+  let best: { readonly index: number; readonly rarity: number; readonly holder: PeerId } | null = null
   if (free.length > 0) {
     for (let step = 0, looked = 0; step < state.chunks && looked < CHUNKS_LOOKED_AT; step++) {
       const index = (state.cursor + step) % state.chunks
@@ -226,17 +239,18 @@ const pickMissing = (state: Transfer): readonly [Request | null, cursor: number]
       if (cursor < 0) cursor = index
       if (asked.has(index)) continue
       looked++
-      if (!free.some(({ holder }) => holder.has === null || hasBit(holder.has, index))) continue
-      const rarity = isSwarm ? holdersOf(state, index).length : 1
-      if (best === null || rarity < best.rarity) best = { index, rarity }
-      if (rarity === 1) break
+      const fetchers = swarm.reduce((sum, { has }) => sum + (has !== null && hasBit(has, index) ? 1 : 0), 0)
+      const isGiven = now - (state.given.get(index) ?? Number.NEGATIVE_INFINITY) < GIVEN_MS
+      const isSpared = swarm.length >= SPARED_FROM && (fetchers > 0 || isGiven)
+      if (best !== null && fetchers >= best.rarity) continue
+      const holder = idlest(free.filter(({ holder: { has } }) => (has === null ? !isSpared : hasBit(has, index))))
+      if (holder === undefined) continue
+      best = { index, rarity: fetchers, holder }
+      if (fetchers === 0) break
     }
   }
   if (cursor < 0) cursor = state.cursor
-  if (best === null) return [null, cursor]
-  const { index } = best
-  const holder = idlest(free.filter((one) => one.holder.has === null || hasBit(one.holder.has, index)))
-  return [holder === undefined ? null : { index, holder }, cursor]
+  return [best === null ? null : { index: best.index, holder: best.holder }, cursor]
 }
 
 type Free = { readonly peer: PeerId; readonly holder: Holder; readonly load: number }
@@ -261,9 +275,10 @@ const pickLate = (state: Transfer, now: number): Request | null => {
   // Of a chunk that came from one of two, the other's answer is still on its way.
   const open = state.flights.filter(({ index }) => !hasBit(state.landed, index))
   if (state.left > new Set(open.map(({ index }) => index)).size) return null
-  const free = freeHolders(state)
+  const all = freeHolders(state)
+  const free = all.length >= SPARED_FROM ? all.filter(({ holder: { has } }) => has !== null) : all
   for (const { index, holder, at } of open) {
-    if (now - at < CHUNK_TWICE_MS) continue
+    if (now - Math.max(at, state.holders.get(holder)?.lively ?? 0) < CHUNK_TWICE_MS) continue
     if (open.some((other) => other.index === index && other.holder !== holder)) continue
     const other = idlest(
       free.filter((one) => one.peer !== holder && (one.holder.has === null || hasBit(one.holder.has, index))),

@@ -14,7 +14,8 @@ import { protocolId } from './protocol.ts'
  * Files, one file a stream: the fetcher sends `want`, the holder answers `held` with the manifest and with the chunks that it
  * has, or `refused`. Then the fetcher sends `chunk` as often as it likes, without waiting; each is answered, in that order, by
  * `sealed` and a frame of ciphertext behind it, or by `refused`, after which the stream ends. Between two answers a holder
- * that is a fetcher itself tells with `have` what else has come to it. `whole` tells that nothing more is wanted.
+ * that is a fetcher itself tells with `have` what else has come to it, and any holder with `given` what others have asked it
+ * for. `whole` tells that nothing more is wanted.
  */
 export const fileProtocol = (network: NetworkId): string => protocolId(network, 'file')
 
@@ -44,6 +45,8 @@ export type FileReply =
     }
   /** Chunks that have come to this holder since. */
   | { readonly kind: 'have'; readonly chunks: readonly number[] }
+  /** Chunks that others have asked this holder for: they will soon be had of them, too. */
+  | { readonly kind: 'given'; readonly chunks: readonly number[] }
   /** AES-256-GCM tag of the chunk; the next frame is its ciphertext, without a codec around it. */
   | { readonly kind: 'sealed'; readonly index: number; readonly tag: Uint8Array }
   | { readonly kind: 'refused'; readonly code: string }
@@ -68,6 +71,7 @@ export const fileReplyCodec = codec<FileReply>(
       seat: count(),
     }),
     z.strictObject({ kind: z.literal('have'), chunks: z.array(count()).max(HAVE_CHUNKS_MAX) }),
+    z.strictObject({ kind: z.literal('given'), chunks: z.array(count()).max(HAVE_CHUNKS_MAX) }),
     z.strictObject({ kind: z.literal('sealed'), index: count(), tag: bytes(16) }),
     z.strictObject({ kind: z.literal('refused'), code: z.string().max(64) }),
   ]),

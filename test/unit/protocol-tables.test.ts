@@ -176,6 +176,7 @@ const FIELDS = {
     whole: of<Of<FileRequest, 'whole'>>({ kind: 1 }),
     held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1, chunks: 1, seat: 1 }),
     have: of<Of<FileReply, 'have'>>({ kind: 1, chunks: 1 }),
+    given: of<Of<FileReply, 'given'>>({ kind: 1, chunks: 1 }),
     sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
     refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree' | 'entry'>,
@@ -248,6 +249,7 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'file.whole': fileRequestCodec,
   'file.held': fileReplyCodec,
   'file.have': fileReplyCodec,
+  'file.given': fileReplyCodec,
   'file.sealed': fileReplyCodec,
   'file.refused': fileReplyCodec,
 }
