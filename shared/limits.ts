@@ -234,6 +234,7 @@ export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get, u
 export const CHUNKS_IN_FLIGHT = 8 // requested ahead of the disk: 8 MiB a transfer
 export const CHUNKS_AT_FIRST = 2 // … of one holder, one more a chunk that comes: ten that begin at once ask for 20 MiB, not for 80
 export const CHUNKS_LOOKED_AT = 512 // for the rarest: 20 µs
+export const GIVEN_REMEMBERED = 16 // chunks that each road carried last, for a newcomer: what came before is told of by whoever has it
 export const CHUNK_PATIENCE_MS = 60 * SECOND_MS // for one chunk: 17 KB/s, and the holder serves others too
 export const HOLDER_STALL_MS = 15 * SECOND_MS // with no chunk from it, while others have what was asked of it, a holder is dropped
 export const CHUNK_TWICE_MS = 10 * SECOND_MS // at the end, when nothing else is left to ask for, what a holder that brought nothing for so long was asked for is asked of another, too

@@ -1,6 +1,12 @@
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { type RecordHash, type RoomId, toRecordHash } from '../../shared/ids.ts'
-import { CHUNKS_AHEAD, CHUNKS_AHEAD_SHARED, HAVE_AFTER_MS, HAVE_CHUNKS_MAX } from '../../shared/limits.ts'
+import {
+  CHUNKS_AHEAD,
+  CHUNKS_AHEAD_SHARED,
+  GIVEN_REMEMBERED,
+  HAVE_AFTER_MS,
+  HAVE_CHUNKS_MAX,
+} from '../../shared/limits.ts'
 import type { Frames } from '../../shared/network/frames.ts'
 import { type FileReply, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import type { Session } from '../network/sessions.ts'
@@ -28,8 +34,8 @@ const reply = (frames: Frames, message: FileReply): Promise<void> => frames.send
 export const createServing = (parts: ServeParts): ((frames: Frames, session: Session) => Promise<void>) => {
   const seats = new Map<RecordHash, number>()
   const room = { shared: CHUNKS_AHEAD_SHARED }
-  /** The roads of each offer, each with what tells its fetcher that a chunk was given to another. */
-  const roads = new Map<RecordHash, Set<(index: number) => void>>()
+  /** The roads of each offer: what tells its fetcher that a chunk was given to another, and what it was given itself lately. */
+  const roads = new Map<RecordHash, Map<(index: number) => void, number[]>>()
 
   const converse = async (frames: Frames, session: Session): Promise<Refusal | null> => {
     const first = await frames.receive()
@@ -45,14 +51,19 @@ export const createServing = (parts: ServeParts): ((frames: Frames, session: Ses
     seats.set(record, seat + 1)
     await using reader = held.open()
     const manifest = want.known ? null : held.encoded
-    const others = roads.get(record) ?? new Set()
+    const others = roads.get(record) ?? new Map<(index: number) => void, number[]>()
     roads.set(record, others)
     const onGiven = (index: number): void => {
-      for (const tell of others) if (tell !== road.given) tell(index)
+      for (const [tell, lately] of others) {
+        if (tell !== road.given) tell(index)
+        else if (lately.push(index) > GIVEN_REMEMBERED) lately.shift()
+      }
     }
     const road = createRoad(parts, { frames, session, held, record, reader, room, onGiven })
     road.tell({ kind: 'held', manifest, chunks: held.have(), seat })
-    others.add(road.given)
+    const given = [...others.values()].flat().slice(0, HAVE_CHUNKS_MAX)
+    if (given.length > 0) road.tell({ kind: 'given', chunks: given })
+    others.set(road.given, [])
     try {
       return await road.serve()
     } finally {

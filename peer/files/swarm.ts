@@ -82,6 +82,7 @@ export const createSwarm = (
     else if (isRefusal(verdict) && knocking.size === 0) tellWaiting(verdict)
   }
   const askMore = (): void => {
+    for (const { holder } of stalled(state, parts.clock.now())) lose(holder, refuse('file-holder-slow'))
     const { next, requests } = nextRequests(state, parts.clock.now())
     state = next
     for (const request of requests) {
@@ -191,7 +192,6 @@ export const createSwarm = (
   }
   let ticks = 0
   const tick = (): void => {
-    for (const { holder } of stalled(state, parts.clock.now())) lose(holder, refuse('file-holder-slow'))
     ticks++
     if (verdictOf(state) !== 'going' && (ticks * SWARM_TICK_MS) % FILE_RETRY_MS === 0) reachAll()
     askMore() // the end may have come to where a chunk is asked for twice

@@ -97,7 +97,10 @@ export const holderLeft = (state: Transfer, holder: PeerId): Transfer => {
   const flights = state.flights.filter((flight) => flight.holder !== holder)
   if (known === undefined) return { ...state, flights }
   // What it was given is to be had of nobody now, and which that was we were not told.
-  return withHolder({ ...state, flights, given: new Map() }, holder, { ...known, place: known.place === 'out' ? 'out' : 'away' })
+  return withHolder({ ...state, flights, given: new Map() }, holder, {
+    ...known,
+    place: known.place === 'out' ? 'out' : 'away',
+  })
 }
 
 /** Whether a road that was lost is to be opened again at once; else it is left for a while. */
