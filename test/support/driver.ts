@@ -49,15 +49,13 @@ const obey = async (peer: Peer, command: Command): Promise<unknown> => {
     case 'remove':
       return await peer.politics.remove(room, command.user as UserName)
     case 'rooms':
-      return peer
-        .rooms()
-        .map(
-          ({ id, member, members }): DrivenRoom => ({
-            id,
-            member,
-            members: members === null ? null : [...members.keys()],
-          }),
-        )
+      return peer.rooms().map(
+        ({ id, member, members }): DrivenRoom => ({
+          id,
+          member,
+          members: members === null ? null : [...members.keys()],
+        }),
+      )
     case 'users':
       return peer.users()
     case 'sightings':
