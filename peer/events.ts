@@ -50,16 +50,30 @@ export type PeerEvent =
   | { readonly kind: 'file'; readonly progress: FileProgress }
 
 export type FileProgress = {
-  readonly id: RecordHash
+  /** The message that offers it; '' while there is none. */
+  readonly id: RecordHash | ''
   readonly name: string
-  readonly state: 'waiting' | 'fetching' | 'serving' | 'served' | 'whole' | 'failed'
+  /** `hashing`: before it is offered. `dropped`: one holder is left alone, and why; the others go on. */
+  readonly state:
+    | 'hashing'
+    | 'waiting'
+    | 'fetching'
+    | 'paused'
+    | 'cancelled'
+    | 'dropped'
+    | 'serving'
+    | 'served'
+    | 'whole'
+    | 'failed'
   /** Bytes that are here and checked (or, when serving, sent), of `size`. */
   readonly bytes: number
   readonly size: number
   /** Of a whole file: where it is. */
   readonly path?: string
+  /** … and what it says that it is. */
+  readonly type?: string
   readonly refusal?: Refusal
-  /** When serving or served: to whom. */
+  /** When serving or served: to whom; when dropped: whom. */
   readonly device?: PeerId
 }
 

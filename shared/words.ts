@@ -566,6 +566,31 @@ export const WORDS = {
     'the file is larger than the other side takes',
     'split it into parts',
   ),
+  'file-too-many': words(
+    'there are more than 20,000 files and empty folders in it',
+    'there are more files in it than the other side takes',
+    'pack them into an archive, or offer parts of it',
+  ),
+  'file-withdrawn': words(
+    'the sender has taken that file back',
+    'the file was taken back here',
+    'ask the sender to offer it again',
+  ),
+  'file-paused': words(
+    'that file is paused here',
+    'the other side has paused that file',
+    'it goes on by itself once it is resumed there',
+  ),
+  'file-holder-slow': words(
+    'a holder of the file did not answer in time, and others have what it was asked for',
+    'our answers came too late',
+    'the file comes from the others',
+  ),
+  'file-quota': words(
+    'fetched files would take more than this home has settled',
+    'the other side has no more room for files',
+    'delete some: /files delete ID; or raise the bound: config quota-mb',
+  ),
   'file-name-unsafe': words(
     'the file name is not a plain name',
     'our file name is not a plain name',

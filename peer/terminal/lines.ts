@@ -19,7 +19,9 @@ export const messageJson = (message: Message, place: string): Record<string, unk
     time: new Date(time).toISOString(),
     own,
     ...(content?.kind === 'text' ? { text: content.text } : {}),
-    ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
+    ...(content?.kind === 'file'
+      ? { file: { name: content.name, size: content.size, type: content.type, files: content.files ?? null } }
+      : {}),
     ...(reply === null ? {} : { reply }),
     ...(edited === null ? {} : { edited: new Date(edited).toISOString() }),
     ...(deleted ? { deleted } : {}),
@@ -36,7 +38,8 @@ export const messageLine = (message: Message, place: string = ''): string => {
   if (deleted) return `${start}(taken back)`
   if (content === null) return `${start}(no key is here for this message yet)`
   if (content.kind === 'text') return start + indent(plain(content.text)) + end
-  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}${end}`
+  const many = content.files === undefined ? '' : `, ${content.files} files`
+  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)}${many})   /get ${id.slice(0, 8)}${end}`
 }
 
 /** How a room is written: `#room` or `@user`. */
@@ -153,6 +156,13 @@ const fileLine = ({
       return `* ${plain(name)} waits: ${refusal === undefined ? 'nobody has it now' : wordsOf(refusal)}`
     case 'served':
       return `* ${plain(name)} was fetched by …${device?.slice(-6) ?? ''}`
+    case 'paused':
+      return `* ${plain(name)} is paused`
+    case 'cancelled':
+      return `* ${plain(name)} is cancelled${refusal === undefined ? '' : `: ${wordsOf(refusal)}`}`
+    case 'dropped':
+      return `* ${plain(name)}: no more from …${device?.slice(-6) ?? ''}: ${refusal === undefined ? '' : wordsOf(refusal)}`
+    case 'hashing':
     case 'fetching':
     case 'serving':
       return null // drawn as a bar
@@ -191,6 +201,7 @@ const clockOf = (time: number): string => new Date(time).toTimeString().slice(0,
 
 // Somebody else's words must not move our cursor, ring, or recolour: C0, C1 and bidirectional controls show as a mark.
 const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
-const plain = (text: string): string =>
+/** Somebody else's words, harmless on a terminal. */
+export const plain = (text: string): string =>
   text.replace(/\t/g, '  ').replace(CONTROL, (one) => (one === '\n' ? one : '\ufffd'))
 const indent = (text: string): string => text.replaceAll('\n', '\n         ')

@@ -18,6 +18,8 @@ export const profileShape = z.strictObject({
   downloads: z.string(),
   listen: z.array(z.string()),
   mdns: z.boolean(),
+  /** Of files, in each direction. */
+  bytesPerSecond: z.number().optional(),
 })
 
 /** What a driver is told to do, and a number that its reply carries. */

@@ -21,13 +21,14 @@ const bytes = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64,
 
 const start = async (path: string): Promise<Peer> => {
   const profile = profileShape.parse(JSON.parse(await readFile(path, 'utf8')))
-  const { databasePath, downloads, listen, mdns } = profile
+  const { databasePath, downloads, listen, mdns, bytesPerSecond } = profile
+  const files = { bytesPerSecond }
   const key = createPrivateKey(profile.key)
   const now = systemClock.now()
   const anchor = orThrow(trustAnchor(bytes(profile.root), now))
   const self = orThrow(verifyDevice(bytes(profile.certificate), { anchor, now, remoteSpki: spkiOf(key) }))
   const storeKey = bytes(profile.storeKey)
-  const rest = { databasePath, downloads, listen, mdns, clock: systemClock, random: systemRandom }
+  const rest = { databasePath, downloads, listen, mdns, files, clock: systemClock, random: systemRandom }
   return await createPeer({ key, anchor, self, storeKey, ...rest })
 }
 

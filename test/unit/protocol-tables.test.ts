@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { manifestBytes } from '../../peer/files/manifest.ts'
+import { type Manifest, manifestBytes } from '../../peer/files/manifest.ts'
+import type { Tree, TreeFile } from '../../peer/files/path.ts'
 import type { Succession } from '../../shared/certificate/lineage.ts'
 import { type Codec, codec } from '../../shared/codec.ts'
 import { isRefusal } from '../../shared/errors.ts'
@@ -141,7 +142,7 @@ const FIELDS = {
     edit: of<Of<MessageContent, 'edit'>>({ kind: 1, of: 1, text: 1 }),
     delete: of<Of<MessageContent, 'delete'>>({ kind: 1, of: 1 }),
     reaction: of<Of<MessageContent, 'reaction'>>({ kind: 1, of: 1, emoji: 1, on: 1 }),
-    file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
+    file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, files: 1, key: 1, manifest: 1 }),
   } satisfies Tables<MessageContent['kind']>,
   sync: {
     ask: of<Of<SyncRequest, 'rooms'>>({ kind: 1, open: 1 }),
@@ -167,14 +168,18 @@ const FIELDS = {
     refused: of<Of<KeysReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<KeysRequest['kind'] | KeysReply['kind'] | 'entry'>,
   file: {
-    manifest: ['size', 'chunkBytes', 'hashes'],
-    want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1 }),
+    manifest: of<Manifest>({ size: 1, chunkBytes: 1, hashes: 1, tree: 1 }),
+    tree: of<Tree>({ files: 1, folders: 1 }),
+    entry: of<TreeFile>({ path: 1, size: 1 }),
+    want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1, known: 1 }),
     chunk: of<Of<FileRequest, 'chunk'>>({ kind: 1, index: 1 }),
     whole: of<Of<FileRequest, 'whole'>>({ kind: 1 }),
-    held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1 }),
+    held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1, chunks: 1, seat: 1 }),
+    have: of<Of<FileReply, 'have'>>({ kind: 1, chunks: 1 }),
+    given: of<Of<FileReply, 'given'>>({ kind: 1, chunks: 1 }),
     sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
     refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
-  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest'>,
+  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree' | 'entry'>,
 }
 const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   'enrolment, newcomer → CA': [newcomerCodec],
@@ -243,6 +248,8 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'file.chunk': fileRequestCodec,
   'file.whole': fileRequestCodec,
   'file.held': fileReplyCodec,
+  'file.have': fileReplyCodec,
+  'file.given': fileReplyCodec,
   'file.sealed': fileReplyCodec,
   'file.refused': fileReplyCodec,
 }
@@ -289,7 +296,12 @@ describe('the protocol text', () => {
 
   test('names the fields of a manifest', () => {
     const anyMap = codec(z.record(z.string(), z.unknown()), limits.KIB)
-    const manifest = { size: 0, chunkBytes: limits.CHUNK_BYTES, hashes: new Uint8Array(0) }
+    const manifest = {
+      size: 0,
+      chunkBytes: limits.CHUNK_BYTES,
+      hashes: new Uint8Array(0),
+      tree: { files: [], folders: [] },
+    }
     const read = anyMap.decode(manifestBytes(manifest))
     expect(Object.keys(read).sort()).toEqual([...FIELDS.file.manifest].sort())
   })
