@@ -71,7 +71,7 @@ export const buildManifest = async (source: Source, options: ReadOptions = {}): 
 }
 
 /** Whether each file is still the one that was looked at. */
-export const isUnchanged = async (parts: readonly StampedPart[]): Promise<boolean> => {
+const isUnchanged = async (parts: readonly StampedPart[]): Promise<boolean> => {
   for (const { path, stamp } of parts) {
     const stats = await stat(path).catch(() => null)
     if (stats === null || stampOf(stats) !== stamp) return false
