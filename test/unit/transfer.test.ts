@@ -269,7 +269,7 @@ describe('a transfer', () => {
     )
   })
 
-  test('of ten that fetch at once makes the origin send no more than two copies, and not ten', () => {
+  test('of ten that fetch at once makes the origin send little more than one copy', () => {
     const chunks = 64
     const fetchers = Array.from({ length: 10 }, (_, at) => `f${at}` as PeerId)
     const states = new Map(
@@ -310,6 +310,6 @@ describe('a transfer', () => {
       }
     }
     console.log(`ten fetchers: the origin sent ${(bySender / chunks).toFixed(2)} copies, in ${turns} turns`)
-    expect(bySender).toBeLessThanOrEqual(2 * chunks)
+    expect(bySender).toBeLessThanOrEqual(1.3 * chunks)
   })
 })
