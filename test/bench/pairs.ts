@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newKey, testNetwork } from '../support/certificates.ts'
-import type { BareOrder, BareReport } from './bare-process.ts'
+import type { BareOrder, BareProfile, BareReport } from './bare-process.ts'
 import { type Child, startChild } from './child.ts'
+import type { PipeOrder, PipeProfile, PipeReport } from './pipe-process.ts'
 import type { PeerOrder, PeerProfile, PeerReport } from './peer-process.ts'
 
 export type PeerChild = Child<PeerOrder, PeerReport>
@@ -32,13 +34,29 @@ export const startPeers = async (folder: string) => {
 }
 
 /** Two bare libp2p nodes in two processes on loopback; `dialer` has dialed. */
-export const startBare = async () => {
+export const startBare = async (profile: BareProfile = { tuned: false }) => {
   await using children = new AsyncDisposableStack()
-  const listener = children.use(startChild<BareOrder, BareReport>('bare-process.ts', null))
-  const dialer = children.use(startChild<BareOrder, BareReport>('bare-process.ts', null))
+  const listener = children.use(startChild<BareOrder, BareReport>('bare-process.ts', profile))
+  const dialer = children.use(startChild<BareOrder, BareReport>('bare-process.ts', profile))
   const [{ address }] = await Promise.all([listener.next('ready'), dialer.next('ready')])
   dialer.tell({ do: 'dial', address })
   await dialer.next('dialed')
   const all = children.move()
   return { dialer, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
+
+/** Two processes on loopback with plain TCP and plain TLS; `receiver` copies from the ports of the other. */
+export const startPipes = async () => {
+  await using children = new AsyncDisposableStack()
+  const network = testNetwork()
+  const key = newKey()
+  const profile: PipeProfile = {
+    key: String(key.export({ type: 'pkcs8', format: 'pem' })),
+    cert: new X509Certificate(network.issue({ user: 'pipe', key })).toString(),
+  }
+  const sender = children.use(startChild<PipeOrder, PipeReport>('pipe-process.ts', profile))
+  const receiver = children.use(startChild<PipeOrder, PipeReport>('pipe-process.ts', profile))
+  const [ports] = await Promise.all([sender.next('ready'), receiver.next('ready')])
+  const all = children.move()
+  return { receiver, ports, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
