@@ -14,6 +14,7 @@ import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
 import { createCore } from './core.ts'
 import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
 import { fetchFile } from './files/fetch.ts'
+import { startBulk } from './files/bulk/bulk.ts'
 import { startFileRoads } from './files/road.ts'
 import { createServing } from './files/serve.ts'
 import { createShelf, type Shelf } from './files/shelf.ts'
@@ -247,7 +248,36 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onServed: ({ offer }, { device }, bytes, whole) =>
       onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
   })
-  const fileRoads = await startFileRoads({ node, network, sessions, converse })
+  /** Our certificate as each connection was shown it: TLS beside it shows the same. */
+  const shown = new WeakMap<Connection, Uint8Array>()
+  const bulk = await startBulk({
+    node,
+    network,
+    sessions,
+    key,
+    shown: (connection) => shown.get(connection) ?? self.certificate,
+    verify: (certificate, remoteSpki) =>
+      verifyDevice(certificate, {
+        anchor: roots.anchor(),
+        now: clock.now(),
+        remoteSpki,
+        revoked: (serial) => revocations.has(serial),
+      }),
+    converse,
+    onTurnedAway: (refusal, device) =>
+      events.emit({ kind: 'foul', refusal, user: device === null ? null : (sessions.of(device)?.device.user ?? null) }),
+    monotonic: monotonicClock,
+    random,
+  })
+  const fileRoads = await startFileRoads({
+    node,
+    network,
+    sessions,
+    converse,
+    bulk,
+    onRoad: ({ device }, taken) => events.emit({ kind: 'road', user: device.user, device: device.peerId, ...taken }),
+    monotonic: monotonicClock,
+  })
   roads = await startRoads({
     node,
     network,
@@ -323,6 +353,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       const reachable = addressesOf(device.peerId, theirs.addresses)
       addresses.remember(device.peerId, reachable, clock.now())
       discovery.learn(device.peerId, reachable, 'addresses')
+      shown.set(connection, self.certificate)
       sessions.admit(device, connection)
       if (connection.direction === 'outbound') void exchange.begin(connection).catch(() => undefined)
       const record = parseRecord(theirs.device)
@@ -356,6 +387,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     await author.idle()
     for (const end of ends) end()
     roads?.stop()
+    await bulk.stop()
     await node.stop()
     await ingest.idle()
     database.close()

@@ -219,6 +219,19 @@ export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, befor
 export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get
 export const CHUNKS_IN_FLIGHT = 8 // requested ahead of the disk: 8 MiB a transfer
 
+// The TLS road for files
+export const BULK_MESSAGE_MAX_BYTES = 1 * KIB // a door and its ticket are 100 bytes
+export const BULK_DOOR_BYTES = 16 // 128 bits: who guesses none gets no answer from the port
+export const BULK_TICKET_BYTES = 32 // 256 bits, and only ever inside TLS and Noise
+export const BULK_TICKET_MS = 10 * SECOND_MS // from the answer to the ticket's use: a handshake takes some 10 ms, a slow laptop a second
+export const BULK_CONNECT_MS = 2 * SECOND_MS // a firewall that drops says nothing: then the libp2p stream carries the file
+export const BULK_HANDSHAKE_MS = 5 * SECOND_MS // from a TCP connection to its ticket; who is slower is cut
+export const BULK_HANDSHAKES_MAX = 32 // TCP connections without a ticket yet; for one more the oldest is cut
+export const BULK_DOORS_MAX = 8 // tickets of one session that wait to be used
+export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
+export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
+export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
+
 // The libp2p node
 export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update
 export const STREAM_WINDOW_MAX_BYTES = 4 * MIB // grows to this on fast links

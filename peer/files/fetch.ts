@@ -81,7 +81,7 @@ export const fetchFile = async (parts: FetchParts, wanted: WantedFile): Promise<
 const askHolder = async (parts: FetchParts, wanted: WantedFile, session: Session): Promise<Holder | Refusal> => {
   const peer = session.device.peerId
   try {
-    const frames = await parts.openFileRoad(session, parts.signal)
+    const frames = await parts.openFileRoad(session, parts.signal, wanted.size)
     if (isRefusal(frames)) return frames
     await frames.send(fileRequestCodec.encode({ kind: 'want', record: fromHex(wanted.record) }))
     const frame = await frames.receive()
@@ -148,13 +148,13 @@ const transfer = async (
         return
       }
       const request = { index: answer.index, holder: peer }
-      const chunk = openChunk(file, answer.index, answer)
-      frames.recycle(answer.ciphertext)
+      const chunk = openChunk(file, answer.index, answer, answer.ciphertext)
       if (isRefusal(chunk)) {
         failed(request, chunk)
         return
       }
       const problem = await landing.write(answer.index, chunk)
+      frames.recycle(answer.ciphertext)
       if (problem !== undefined) {
         over.resolve(problem)
         return

@@ -89,8 +89,8 @@ const serveChunks = async (
     ahead++
     line = line.then(async () => {
       const chunk = await reading
-      const sealed = isRefusal(chunk) ? chunk : sealChunk(held, index, chunk)
-      spare.push(memory)
+      const sealed = isRefusal(chunk) ? chunk : sealChunk(held, index, chunk, frames.handsBack ? chunk : undefined)
+      if (!frames.handsBack) spare.push(memory)
       ahead--
       if (ended !== null) return
       if (isRefusal(sealed)) {
@@ -102,6 +102,7 @@ const serveChunks = async (
       }
       await reply(frames, { kind: 'sealed', index, tag: sealed.tag })
       await frames.send(sealed.ciphertext)
+      if (frames.handsBack) spare.push(memory)
       served += sealed.ciphertext.byteLength
       parts.onServed(held, session, served, false)
     })

@@ -6,6 +6,7 @@ import type { BareOrder, BareProfile, BareReport } from './bare-process.ts'
 import { type Child, startChild } from './child.ts'
 import type { PipeOrder, PipeProfile, PipeReport } from './pipe-process.ts'
 import type { PeerOrder, PeerProfile, PeerReport } from './peer-process.ts'
+import type { RoadOrder, RoadProfile, RoadReport } from './road-process.ts'
 
 export type PeerChild = Child<PeerOrder, PeerReport>
 export type BareChild = Child<BareOrder, BareReport>
@@ -31,6 +32,27 @@ export const startPeers = async (folder: string) => {
   await Promise.all([alice.next('session'), bob.next('session')])
   const all = children.move()
   return { alice, bob, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
+
+/** Two processes on loopback with the roads of files and a session; `fetcher` has dialed. @param tls false: by the libp2p stream */
+export const startRoads = async (tls: boolean) => {
+  await using children = new AsyncDisposableStack()
+  const network = testNetwork()
+  const issue = (user: string) => {
+    const key = newKey()
+    const certificate = Buffer.from(network.issue({ user, key })).toString('base64')
+    return { key: String(key.export({ type: 'pkcs8', format: 'pem' })), certificate }
+  }
+  const [alice, bob] = [issue('alice'), issue('bob')]
+  const root = Buffer.from(network.root).toString('base64')
+  const start = (profile: RoadProfile) => children.use(startChild<RoadOrder, RoadReport>('road-process.ts', profile))
+  const holder = start({ ...alice, root, other: bob.certificate, tls })
+  const fetcher = start({ ...bob, root, other: alice.certificate, tls })
+  const [{ addresses }] = await Promise.all([holder.next('ready'), fetcher.next('ready')])
+  fetcher.tell({ do: 'dial', addresses })
+  await Promise.all([holder.next('session'), fetcher.next('session')])
+  const all = children.move()
+  return { holder, fetcher, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
 /** Two bare libp2p nodes in two processes on loopback; `dialer` has dialed. */

@@ -8,7 +8,7 @@ import { systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
 import type { PeerId, RecordHash } from '../../shared/ids.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { obey, tellBench } from './child.ts'
+import { obey, tellBench, type Usage, usage } from './child.ts'
 import { nowMs } from './figures.ts'
 
 // A program: one real peer, driven by the bench. Times are of the clock that both sides share, in milliseconds.
@@ -35,6 +35,7 @@ export type PeerOrder =
   /** Fetches the file that was offered last. */
   | { readonly do: 'fetch' }
   | { readonly do: 'remove'; readonly path: string }
+  | { readonly do: 'measure' }
 
 export type PeerReport =
   | { readonly kind: 'ready'; readonly peer: PeerId; readonly addresses: readonly string[] }
@@ -46,6 +47,7 @@ export type PeerReport =
   | { readonly kind: 'offer'; readonly size: number }
   | { readonly kind: 'whole'; readonly tookMs: number; readonly path: string }
   | { readonly kind: 'removed' }
+  | ({ readonly kind: 'usage' } & Usage)
 
 const base64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'))
 
@@ -110,6 +112,8 @@ obey<PeerOrder>(async (order) => {
     case 'remove':
       await rm(order.path)
       return tell({ kind: 'removed' })
+    case 'measure':
+      return tell({ kind: 'usage', ...usage() })
   }
 }, peer.stop)
 
