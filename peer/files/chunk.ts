@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { type Refusal, refuse } from '../../shared/errors.ts'
-import { KIB } from '../../shared/limits.ts'
+import { inPieces } from './cipher-pieces.ts'
 import { chunkCount } from './extent.ts'
 import { isChunk, type Manifest } from './manifest.ts'
 
@@ -19,8 +19,6 @@ export type SealedChunk = { readonly ciphertext: Uint8Array; readonly tag: Uint8
 const CIPHER = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-// Node makes fresh memory for each update: a MiB at once is new pages from the system, which cost as much as the cipher.
-const PIECE_BYTES = 64 * KIB
 
 /**
  * Seals one chunk, or `file-changed` when these are not the bytes that the manifest names.
@@ -68,17 +66,6 @@ export const openChunk = (
     return wrong
   }
   return isChunk(file.manifest, index, chunk) ? chunk : wrong
-}
-
-const inPieces = (
-  cipher: { update(piece: Uint8Array): Uint8Array },
-  from: Uint8Array,
-  into: Uint8Array,
-): Uint8Array => {
-  for (let at = 0; at < from.byteLength; at += PIECE_BYTES) {
-    into.set(cipher.update(from.subarray(at, at + PIECE_BYTES)), at)
-  }
-  return into.subarray(0, from.byteLength)
 }
 
 const nonceOf = (index: number): Uint8Array => {

@@ -28,7 +28,7 @@ export type FrameReaderParts = {
 
 const FRAME_OVERHEAD_BYTES = 256 // of memory: a million frames of one byte are no megabyte
 const RECYCLE_FROM_BYTES = 256 * KIB // below this the allocator's own memory is as good
-const SPARE_MAX = 4 // frames a stream
+const SPARE_MAX = 8 // frames a stream: as many as are on their way
 
 export const createFrameReader = (parts: FrameReaderParts): FrameReader => {
   const { maxFrameBytes, bufferBytes } = parts

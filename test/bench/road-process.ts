@@ -15,7 +15,7 @@ import { CHUNKS_IN_FLIGHT } from '../../shared/limits.ts'
 import { createNode } from '../../shared/network/node.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
-import { obey, tellBench } from './child.ts'
+import { obey, tellBench, type Usage, usage } from './child.ts'
 import { nowMs } from './figures.ts'
 import type { PeerProfile } from './peer-process.ts'
 
@@ -32,10 +32,12 @@ export type RoadOrder =
   | { readonly do: 'dial'; readonly addresses: readonly string[] }
   /** Gets one file ready to be served. */
   | { readonly do: 'hold'; readonly path: string }
+  | { readonly do: 'measure' }
   /** Fetches what the other side holds, and throws it away. */
   | { readonly do: 'drain'; readonly size: number; readonly manifest: Uint8Array; readonly key: Uint8Array }
 
 export type RoadReport =
+  | ({ readonly kind: 'usage' } & Usage)
   | { readonly kind: 'ready'; readonly addresses: readonly string[] }
   | { readonly kind: 'session' }
   | { readonly kind: 'held'; readonly size: number; readonly manifest: Uint8Array; readonly key: Uint8Array }
@@ -122,6 +124,8 @@ obey<RoadOrder>(
       case 'dial':
         await node.dial(order.addresses)
         return
+      case 'measure':
+        return tell({ kind: 'usage', ...usage() })
       case 'hold':
         return hold(order.path)
       case 'drain':
