@@ -214,6 +214,7 @@ export const CHUNK_BYTES = 1 * MIB // hash and seal take 1–2 ms: no stall, lit
 export const MANIFEST_MAX_CHUNKS = 100_000 // 100 GiB, in 3.2 MB of hashes: one frame
 export const MANIFEST_MAX_BYTES = MANIFEST_MAX_CHUNKS * 32 + KIB // the hashes, and what stands around them
 export const DISK_RESERVE_BYTES = 64 * MIB // left free for the system and our own database when a file lands
+export const FILE_FLUSH_BYTES = 32 * MIB // of a file that lands: so much is sent on to the disk while more comes
 export const FILE_NAME_TRIES = 1_000 // `name (2).txt`, `name (3).txt` … in one folder
 export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, before a holder of a file is left alone
 export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { DISK_RESERVE_BYTES } from '../../shared/limits.ts'
+import { DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
 import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { isChunk, type Manifest } from './manifest.ts'
@@ -80,7 +80,24 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   await part.truncate(manifest.size)
 
   const handles = opened.move()
-  const close = () => handles.disposeAsync()
+  const close = async () => {
+    await flushing
+    await handles.disposeAsync()
+  }
+  let unflushed = 0
+  let flushing: Promise<void> | null = null
+  /** Sends what was written on to the disk while more comes: at the end little is left to wait for. */
+  const flushSoon = (bytes: number): void => {
+    unflushed += bytes
+    if (unflushed < FILE_FLUSH_BYTES || flushing !== null) return
+    unflushed = 0
+    flushing = part.datasync().then(
+      () => {
+        flushing = null
+      },
+      () => undefined, // `finish` syncs again, and tells
+    )
+  }
   return {
     landed,
     isWhole,
@@ -93,6 +110,7 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
         // One byte in place, after the chunk: no crash leaves half a note, and a claim too many is found at the resume.
         const at = setBit(landed, index)
         await writeAll(note, landed.subarray(at, at + 1), at)
+        flushSoon(chunk.byteLength)
         return undefined
       } catch (cause) {
         if (FULL.has(codeOf(cause))) return refuse('disk-full')

@@ -2,8 +2,8 @@ import { randomFillSync } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryFolder } from '../support/enrolment.ts'
-import type { BareChild } from './pairs.ts'
 import { type Bench, type Metrics, median, metric } from './figures.ts'
+import type { BareChild } from './pairs.ts'
 import { type PeerChild, startBare, startPeers, startPipes, startRoads } from './pairs.ts'
 
 const MIB = 1024 * 1024

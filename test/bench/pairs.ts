@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { newKey, testNetwork } from '../support/certificates.ts'
 import type { BareOrder, BareProfile, BareReport } from './bare-process.ts'
 import { type Child, startChild } from './child.ts'
-import type { PipeOrder, PipeProfile, PipeReport } from './pipe-process.ts'
 import type { PeerOrder, PeerProfile, PeerReport } from './peer-process.ts'
+import type { PipeOrder, PipeProfile, PipeReport } from './pipe-process.ts'
 import type { RoadOrder, RoadProfile, RoadReport } from './road-process.ts'
 
 export type PeerChild = Child<PeerOrder, PeerReport>

@@ -11,7 +11,13 @@ import { type Channel, openChannel } from '../../../shared/network/channel.ts'
 import type { Frames } from '../../../shared/network/frames.ts'
 import type { Connection, Node } from '../../../shared/network/node.ts'
 import type { Random } from '../../../shared/random.ts'
-import { type BulkReply, type BulkRequest, bulkProtocol, bulkReplyCodec, bulkRequestCodec } from '../../../shared/wire/bulk.ts'
+import {
+  type BulkReply,
+  type BulkRequest,
+  bulkProtocol,
+  bulkReplyCodec,
+  bulkRequestCodec,
+} from '../../../shared/wire/bulk.ts'
 import { membersOnly, openMemberStream } from '../../network/guard.ts'
 import type { Session, Sessions } from '../../network/sessions.ts'
 import { dialRoad } from './dial.ts'

@@ -61,7 +61,8 @@ export const openTlsFrames = (socket: TLSSocket, parts: TlsFramesParts): Frames 
   return {
     send: async (...pieces) => {
       const length = pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
-      if (length > (parts.maxSendBytes ?? parts.maxFrameBytes)) throw fault('frame-too-large', `${length} bytes to send`)
+      if (length > (parts.maxSendBytes ?? parts.maxFrameBytes))
+        throw fault('frame-too-large', `${length} bytes to send`)
       if (socket.destroyed || socket.writableEnded) throw fault('stream-closed')
       held.push(prefix(length))
       if (length < COPY_BELOW_BYTES) {
