@@ -29,16 +29,16 @@ export type Doors = {
   forget(peer: PeerId): void
 }
 
-type Entry = { readonly door: Door; readonly until: number; knocked: boolean }
+type Entry = { readonly door: Door; readonly until: number; state: 'waiting' | 'knocked' | 'spent' }
 
 /** @param clock one that is never set back */
 export const createDoors = (clock: Clock, random: Random): Doors => {
   const entries = new Map<string, Entry>()
-  /** Those past their time are still known for as long again, so that it can be told what was wrong. */
+  /** Those that are used or past their time are still known for a while, so that it can be told what was wrong. */
   const sweep = (): void => {
     for (const [name, { until }] of entries) if (clock.now() > until + BULK_TICKET_MS) entries.delete(name)
   }
-  const stateOf = (entry: Entry | undefined): Entry | Refusal => {
+  const inTime = (entry: Entry | undefined): Entry | Refusal => {
     if (entry === undefined) return refuse('road-ticket-unknown')
     return clock.now() > entry.until ? refuse('road-ticket-late') : entry
   }
@@ -46,27 +46,28 @@ export const createDoors = (clock: Clock, random: Random): Doors => {
     make: (session, from) => {
       sweep()
       const open = [...entries.values()].filter(
-        ({ door, until }) => door.session.device.peerId === session.device.peerId && clock.now() <= until,
+        ({ door, until, state }) =>
+          door.session.device.peerId === session.device.peerId && state === 'waiting' && clock.now() <= until,
       )
       if (open.length >= BULK_DOORS_MAX) return refuse('busy', 'tickets that were not used')
       const door = { name: random.bytes(BULK_DOOR_BYTES), ticket: random.bytes(BULK_TICKET_BYTES), session, from }
-      entries.set(toHex(door.name), { door, until: clock.now() + BULK_TICKET_MS, knocked: false })
+      entries.set(toHex(door.name), { door, until: clock.now() + BULK_TICKET_MS, state: 'waiting' })
       return door
     },
     expects: (address) =>
       [...entries.values()].some(({ door, until }) => door.from === address && clock.now() <= until + BULK_TICKET_MS),
     knock: (name) => {
-      const entry = stateOf(entries.get(name))
+      const entry = inTime(entries.get(name))
       if (isRefusal(entry)) return entry
-      if (entry.knocked) return refuse('road-ticket-unknown', 'used before')
-      entry.knocked = true
+      if (entry.state !== 'waiting') return refuse('road-ticket-unknown', 'used before')
+      entry.state = 'knocked'
       return entry.door
     },
     enter: (door, ticket) => {
-      const name = toHex(door.name)
-      const entry = stateOf(entries.get(name))
-      entries.delete(name) // whatever comes of it: one try a ticket
+      const entry = inTime(entries.get(toHex(door.name)))
       if (isRefusal(entry)) return entry
+      if (entry.state === 'spent') return refuse('road-ticket-unknown', 'used before')
+      entry.state = 'spent' // whatever comes of it: one try a ticket
       const isIt = ticket.byteLength === door.ticket.byteLength && timingSafeEqual(ticket, door.ticket)
       return isIt ? null : refuse('road-ticket-unknown')
     },
