@@ -5,6 +5,7 @@ import { chunkCount } from '../../peer/files/extent.ts'
 import { buildManifest, decodeManifest, manifestBytes, manifestHash } from '../../peer/files/manifest.ts'
 import { startFileRoads } from '../../peer/files/road.ts'
 import { createServing, type HeldFile } from '../../peer/files/serve.ts'
+import { growHeapFreely } from '../../peer/memory.ts'
 import { createSessions } from '../../peer/network/sessions.ts'
 import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
@@ -46,6 +47,7 @@ export type RoadReport =
 const RECORD = 'ab'.repeat(32) as RecordHash
 const ROOM = 'cd'.repeat(32) as RoomId
 const base64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'))
+growHeapFreely()
 const profile: RoadProfile = JSON.parse(process.argv[2] ?? '')
 const key = createPrivateKey(profile.key)
 const anchor = orThrow(trustAnchor(base64(profile.root), systemClock.now()))
