@@ -33,11 +33,16 @@ export type RoadEnd = AsyncDisposable & {
   meet(other: RoadEnd): Promise<void>
 }
 
-/** @param misleads a holder that answers everybody with this door, and not with one of its own */
+type RoadEndOptions = { readonly misleads?: Extract<BulkReply, { kind: 'door' }>; readonly handshakeMs?: number }
+
+/**
+ * @param options `handshakeMs`: that a stranger at its door has; `misleads`: a holder that answers everybody with this door, and not with one of its
+ * own
+ */
 export const createRoadEnd = async (
   network: TestNetwork,
   user: string,
-  misleads?: Extract<BulkReply, { kind: 'door' }>,
+  { misleads, handshakeMs }: RoadEndOptions = {},
 ): Promise<RoadEnd> => {
   const key = newKey()
   const revoked = new Set<string>()
@@ -70,6 +75,7 @@ export const createRoadEnd = async (
     verify,
     onTurnedAway: (refusal) => turnedAway.push(refusal),
     random: systemRandom,
+    ...(handshakeMs === undefined ? {} : { handshakeMs }),
   })
   const roads = await startFileRoads({ ...common, bulk, onRoad: (_session, road) => taken.push(road) })
   return {

@@ -49,10 +49,12 @@ export type BulkParts = {
   /** One that is never set back. */
   readonly monotonic: Clock
   readonly random: Random
+  /** Milliseconds that somebody has from the TCP connection to the ticket; BULK_HANDSHAKE_MS unless told otherwise. */
+  readonly handshakeMs?: number
 }
 
 export const startBulk = async (parts: BulkParts): Promise<Bulk> => {
-  const { node, network, sessions } = parts
+  const { node, network, sessions, handshakeMs = BULK_HANDSHAKE_MS } = parts
   const doors = createDoors(parts.monotonic, parts.random)
   const roads = new Map<TLSSocket, PeerId>()
   const contexts = new WeakMap<Uint8Array, SecureContext>()
@@ -83,7 +85,7 @@ export const startBulk = async (parts: BulkParts): Promise<Bulk> => {
       return
     }
     const frames = openTlsFrames(socket, { maxFrameBytes: FRAME_MAX_BYTES, timeoutMs: IDLE_MS })
-    const frame = await frames.receive(BULK_HANDSHAKE_MS)
+    const frame = await frames.receive(handshakeMs)
     const request = isRefusal(frame) ? frame : bulkRequestCodec.decode(frame)
     const refusal = isRefusal(request)
       ? request
@@ -104,6 +106,7 @@ export const startBulk = async (parts: BulkParts): Promise<Bulk> => {
   }
   const listener = createListener({
     doors,
+    handshakeMs,
     contextFor: ({ session }) => contextFor(session),
     onSecure: (socket, door) =>
       new Promise((done) => {

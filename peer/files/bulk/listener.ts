@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls'
 import { isRefusal, type Refusal, refuse } from '../../../shared/errors.ts'
 import { toHex } from '../../../shared/ids.ts'
-import { BULK_HANDSHAKE_MS, BULK_HANDSHAKES_MAX, BULK_TICKET_MS } from '../../../shared/limits.ts'
+import { BULK_HANDSHAKES_MAX, BULK_TICKET_MS } from '../../../shared/limits.ts'
 import type { Door, Doors } from './doors.ts'
 import { TLS } from './tls.ts'
 
@@ -15,6 +15,8 @@ export type Listener = {
 
 export type ListenerParts = {
   readonly doors: Doors
+  /** Milliseconds from a TCP connection to its ticket. */
+  readonly handshakeMs: number
   readonly contextFor: (door: Door) => SecureContext
   /** A handshake is done for a door; what it proves is still to be looked at. Resolves when the ticket is in, or is not. */
   readonly onSecure: (socket: TLSSocket, door: Door) => Promise<void>
@@ -35,7 +37,6 @@ export const createListener = (parts: ListenerParts): Listener => {
     ...TLS,
     ALPNProtocols: [...TLS.ALPNProtocols],
     requestCert: true,
-    handshakeTimeout: BULK_HANDSHAKE_MS,
     SNICallback: (name, answer) => {
       const door = parts.doors.knock(name)
       if (isRefusal(door)) {
@@ -72,7 +73,7 @@ export const createListener = (parts: ListenerParts): Listener => {
     const [oldest] = strangers.values()
     if (strangers.size >= BULK_HANDSHAKES_MAX) oldest?.raw.destroy()
     const at = placeOf(raw)
-    strangers.set(at, { raw, timer: setTimeout(() => raw.destroy(), BULK_HANDSHAKE_MS) })
+    strangers.set(at, { raw, timer: setTimeout(() => raw.destroy(), parts.handshakeMs) })
     raw.once('close', () => settle(at))
     raw.setNoDelay(true)
     tls.emit('connection', raw)
