@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { temporaryFolder } from '../support/enrolment.ts'
 import { type Bench, type Metrics, median, metric } from './figures.ts'
@@ -9,7 +9,9 @@ import { type PeerChild, startBare, startPeers, startPipes, startRoads } from '.
 const MIB = 1024 * 1024
 const SIZE_BYTES = 1024 * MIB
 const WARM_UP_BYTES = 128 * MIB
-const ROUNDS = Number(process.env.R ?? 3)
+const ROUNDS = 3
+const SMALL_FILES = 1_000
+const SMALL_BYTES = 16 * 1024
 
 /** One way for a file from one process to the other. @returns milliseconds */
 type Way = (path: string, size: number) => Promise<number>
@@ -58,6 +60,7 @@ export const files: Bench = async (say) => {
       const [sender, receiver] = [await usageOf(peers.alice), await usageOf(peers.bob)]
       peers.alice.tell({ do: 'offer', path: from })
       const [{ tookMs: offerMs }] = await Promise.all([peers.alice.next('offered'), peers.bob.next('offer')])
+      if (offerMs === null) throw new Error('the file was not offered')
       offers.push(offerMs / 1_000)
       peers.bob.tell({ do: 'fetch' })
       const whole = await peers.bob.next('whole')
@@ -96,6 +99,8 @@ export const files: Bench = async (say) => {
       const told = names.map((name) => `${name.replace('MBps', '')} ${rates[name].at(-1)?.toFixed(0)}`)
       say(`round ${round} of ${ROUNDS}, MB/s: ${told.join(', ')}`)
     }
+    const folderSeconds = await manyFiles(peers, join(folder.path, 'small'))
+    if (folderSeconds === null) say(`${SMALL_FILES} files of ${SMALL_BYTES / 1024} KiB: folders are not offered (yet)`)
     const of = (name: Name): number => median(rates[name])
     const beside = (name: Name, baseline: Name) => metric(of(name), 'MB/s', of(baseline))
     const plain = (name: Name): Metrics => ({ [name]: metric(of(name), 'MB/s') })
@@ -113,6 +118,9 @@ export const files: Bench = async (say) => {
       unwrittenFallbackMBps: beside('unwrittenFallbackMBps', 'unwrittenTunedMBps'),
       ...plain('unwrittenTunedMBps'),
       fileOfferSeconds: metric(median(offers), 's'),
+      ...(folderSeconds === null
+        ? {}
+        : { manyFilesSeconds: metric(folderSeconds, 's', (SMALL_FILES * SMALL_BYTES) / 1e6 / of('fileMBps')) }),
       memoryMB: metric(memory, 'MB'),
       senderCpuSeconds: metric(median(cpuSeconds.map(({ sender }) => sender)), 's'),
       receiverCpuSeconds: metric(median(cpuSeconds.map(({ receiver }) => receiver)), 's'),
@@ -120,6 +128,18 @@ export const files: Bench = async (say) => {
   } finally {
     await folder.remove()
   }
+}
+
+/** A folder of small files, from the fetch until it has its name; beside the same bytes in one file. Null: none is taken. */
+const manyFiles = async ({ alice, bob }: Awaited<ReturnType<typeof startPeers>>, path: string) => {
+  await mkdir(path)
+  const bytes = new Uint8Array(SMALL_BYTES)
+  for (let at = 0; at < SMALL_FILES; at++) await writeFile(join(path, `${at}.bin`), randomFillSync(bytes))
+  alice.tell({ do: 'offer', path })
+  if ((await alice.next('offered')).tookMs === null) return null
+  await bob.next('offer')
+  bob.tell({ do: 'fetch' })
+  return (await bob.next('whole')).tookMs / 1_000
 }
 
 const usageOf = (peer: PeerChild) => {

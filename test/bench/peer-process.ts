@@ -43,7 +43,8 @@ export type PeerReport =
   | { readonly kind: 'said'; readonly at: number }
   | { readonly kind: 'heard'; readonly at: number }
   | { readonly kind: 'heard-all'; readonly at: number }
-  | { readonly kind: 'offered'; readonly tookMs: number }
+  /** Null: it was refused, as what can't be offered is. */
+  | { readonly kind: 'offered'; readonly tookMs: number | null }
   | { readonly kind: 'offer'; readonly size: number }
   | { readonly kind: 'whole'; readonly tookMs: number; readonly path: string }
   | { readonly kind: 'removed' }
@@ -102,8 +103,11 @@ obey<PeerOrder>(async (order) => {
       return
     case 'offer': {
       const at = nowMs()
-      await peer.sendFile(peer.general, order.path)
-      return tell({ kind: 'offered', tookMs: nowMs() - at })
+      const refused = await peer.sendFile(peer.general, order.path).then(
+        () => false,
+        () => true,
+      )
+      return tell({ kind: 'offered', tookMs: refused ? null : nowMs() - at })
     }
     case 'fetch':
       fetchedAt = nowMs()
