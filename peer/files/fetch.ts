@@ -136,8 +136,22 @@ const transfer = async (
     }
     settle()
   }
+  const write = async (request: Request, chunk: Uint8Array, frames: Frames): Promise<void> => {
+    const problem = await landing.write(request.index, chunk)
+    frames.recycle(chunk)
+    if (problem !== undefined) {
+      over.resolve(problem)
+      return
+    }
+    state = chunkLanded(state, request)
+    bytes += chunkLength(file.manifest, request.index)
+    parts.onProgress(bytes)
+    askMore()
+  }
   /** Each holder's answers come in the order of its requests. */
   const listen = async ({ peer, frames }: Holder): Promise<void> => {
+    /** The disk takes one chunk while the next is opened. */
+    const writing: Promise<void>[] = []
     for (;;) {
       const answer = await receiveChunk(frames)
       if (isRefusal(answer)) {
@@ -153,16 +167,8 @@ const transfer = async (
         failed(request, chunk)
         return
       }
-      const problem = await landing.write(answer.index, chunk)
-      frames.recycle(answer.ciphertext)
-      if (problem !== undefined) {
-        over.resolve(problem)
-        return
-      }
-      state = chunkLanded(state, request)
-      bytes += chunkLength(file.manifest, answer.index)
-      parts.onProgress(bytes)
-      askMore()
+      writing.push(write(request, chunk, frames).catch((error: unknown) => over.resolve(refusalOf(error))))
+      if (writing.length > WRITES_AHEAD) await writing.shift()
     }
   }
 
@@ -174,6 +180,8 @@ const transfer = async (
     parts.signal.removeEventListener('abort', onAbort)
   }
 }
+
+const WRITES_AHEAD = 2 // chunks of one holder that the disk has not yet taken
 
 type Answer = { readonly index: number; readonly tag: Uint8Array; readonly ciphertext: Uint8Array }
 
