@@ -23,6 +23,8 @@ export type Doors = {
   expects(address: string): boolean
   /** A handshake names a door, in hex: the first one gets it. */
   knock(name: string): Door | Refusal
+  /** The door that a handshake has got. */
+  behind(name: string): Door | null
   /** Spends the ticket. Null: it is that door's, and in time. */
   enter(door: Door, ticket: Uint8Array): Refusal | null
   /** Of a peer whose session has ended. */
@@ -62,6 +64,10 @@ export const createDoors = (clock: Clock, random: Random): Doors => {
       if (entry.state !== 'waiting') return refuse('road-ticket-unknown', 'used before')
       entry.state = 'knocked'
       return entry.door
+    },
+    behind: (name) => {
+      const entry = entries.get(name)
+      return entry?.state === 'knocked' ? entry.door : null
     },
     enter: (door, ticket) => {
       const entry = inTime(entries.get(toHex(door.name)))

@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type SecureContext, type TLSSocket } from 'node:tls'
 import { isRefusal, type Refusal, refuse } from '../../../shared/errors.ts'
-import { toHex } from '../../../shared/ids.ts'
 import { BULK_HANDSHAKES_MAX, BULK_TICKET_MS } from '../../../shared/limits.ts'
 import type { Door, Doors } from './doors.ts'
 import { TLS } from './tls.ts'
@@ -20,7 +19,7 @@ export type ListenerParts = {
   readonly contextFor: (door: Door) => SecureContext
   /** A handshake is done for a door; what it proves is still to be looked at. Resolves when the ticket is in, or is not. */
   readonly onSecure: (socket: TLSSocket, door: Door) => Promise<void>
-  /** Somebody came who may not: `door`, when it is known whose it was. */
+  /** Somebody came who may not. */
   readonly onTurnedAway: (refusal: Refusal) => void
 }
 
@@ -30,7 +29,6 @@ export const createListener = (parts: ListenerParts): Listener => {
   const places = new Map<string, Promise<Place | Refusal>>()
   /** TCP connections whose ticket is not in yet, by address and port, the oldest first, each with the timer that ends it. */
   const strangers = new Map<string, { readonly raw: Socket; readonly timer: NodeJS.Timeout }>()
-  const knocked = new Map<string, Door>()
 
   // It has no certificate of its own: who names no door in the first message, or one that is not there, gets none to see.
   const tls = createTlsServer({
@@ -44,19 +42,13 @@ export const createListener = (parts: ListenerParts): Listener => {
         answer(new Error(door.code))
         return
       }
-      knocked.set(name, door)
       answer(null, parts.contextFor(door))
     },
   })
-  tls.on('tlsClientError', (_error, socket) => {
-    knocked.delete(String(socket.servername))
-    socket.destroy()
-  })
+  tls.on('tlsClientError', (_error, socket) => socket.destroy())
   tls.on('secureConnection', (socket) => {
-    const name = String(socket.servername)
-    const door = knocked.get(name)
-    knocked.delete(name)
-    if (door === undefined || toHex(door.name) !== name) socket.destroy()
+    const door = parts.doors.behind(String(socket.servername))
+    if (door === null) socket.destroy()
     else void parts.onSecure(socket, door).finally(() => settle(placeOf(socket)))
   })
   const settle = (at: string): void => {

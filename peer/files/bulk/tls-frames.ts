@@ -91,7 +91,8 @@ export const openTlsFrames = (socket: TLSSocket, parts: TlsFramesParts): Frames 
       setTimeout(() => socket.destroy(), LINGER_MS).unref()
     },
     abort: (reason) => {
-      if (reason === 'too-late') parts.onCut?.()
+      // Whoever drops it because nothing came may be quicker than the news that it is gone.
+      if (reason === 'too-late' || reason === 'stream-closed') parts.onCut?.()
       drop()
     },
   }
