@@ -48,6 +48,14 @@ export type PeerEvent =
   /** What our user has yet to read in a room, here or on another device, has changed. */
   | { readonly kind: 'unread'; readonly room: RoomId; readonly unread: UnreadCount }
   | { readonly kind: 'file'; readonly progress: FileProgress }
+  /** How the bytes of a file will come from a device: by TLS, or by its libp2p connection, and then why. */
+  | {
+      readonly kind: 'road'
+      readonly user: UserName
+      readonly device: PeerId
+      readonly road: 'tls' | 'stream'
+      readonly refusal?: Refusal | null
+    }
 
 export type FileProgress = {
   /** The message that offers it; '' while there is none. */

@@ -229,10 +229,23 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFoul,
   })
   const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
+  /** Our certificate as each connection was shown it: TLS beside it shows the same. */
+  const shown = new WeakMap<Connection, Uint8Array>()
   const files = await startFiles({
     node,
     network,
     sessions,
+    papers: {
+      key,
+      shown: (connection) => shown.get(connection) ?? self.certificate,
+      verify: (certificate, remoteSpki) =>
+        verifyDevice(certificate, {
+          anchor: roots.anchor(),
+          now: clock.now(),
+          remoteSpki,
+          revoked: (serial) => revocations.has(serial),
+        }),
+    },
     store: stores.files,
     inbox: conversation.inbox,
     compose,
@@ -321,6 +334,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       const reachable = addressesOf(device.peerId, theirs.addresses)
       addresses.remember(device.peerId, reachable, clock.now())
       discovery.learn(device.peerId, reachable, 'addresses')
+      shown.set(connection, self.certificate)
       sessions.admit(device, connection)
       if (connection.direction === 'outbound') void exchange.begin(connection).catch(() => undefined)
       const record = parseRecord(theirs.device)

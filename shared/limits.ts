@@ -238,6 +238,7 @@ export const PREVIEW_BYTES = 64 * KIB // read of a picture or a text: the sizes 
 export const PREVIEW_CHARACTERS = 80 // of a text: one line
 export const DISK_CHECK_BYTES = 32 * MIB // written between two looks at the room on the disk: half of what is left free
 export const SYNCED_AT_ONCE = 8 // files of a folder that is whole, on their way to the disk
+export const FILE_FLUSH_BYTES = 64 * MIB // of a file that lands: so much is sent on to the disk while more comes
 export const FILE_NAME_TRIES = 1_000 // `name (2).txt`, `name (3).txt` … in one folder
 export const HOLDER_STRIKES = 3 // losses in a row, with no chunk between, before a holder of a file is left alone
 export const FILE_AUTO_ACCEPT_BYTES = 100 * MIB // larger files wait for /get, unless the home has settled another bound
@@ -252,6 +253,19 @@ export const GIVEN_MS = 60 * SECOND_MS // … nor was asked for so lately: time 
 export const SWARM_TICK_MS = 500 // how often this is looked at
 export const CHUNKS_AHEAD = 8 // read and not yet sent on one road: 8 MiB …
 export const CHUNKS_AHEAD_SHARED = 24 // … and on all of them, past one each
+
+// The TLS road for files
+export const BULK_MESSAGE_MAX_BYTES = 1 * KIB // a door and its ticket are 100 bytes
+export const BULK_DOOR_BYTES = 16 // 128 bits: who guesses none gets no answer from the port
+export const BULK_TICKET_BYTES = 32 // 256 bits, and only ever inside TLS and Noise
+export const BULK_TICKET_MS = 10 * SECOND_MS // from the answer to the ticket's use: a handshake takes some 10 ms, a slow laptop a second
+export const BULK_CONNECT_MS = 2 * SECOND_MS // a firewall that drops says nothing: then the libp2p stream carries the file
+export const BULK_HANDSHAKE_MS = 5 * SECOND_MS // from a TCP connection to its ticket; who is slower is cut
+export const BULK_HANDSHAKES_MAX = 32 // TCP connections without a ticket yet; for one more the oldest is cut
+export const BULK_DOORS_MAX = 8 // tickets of one session that wait to be used
+export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
+export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
+export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
 
 // The libp2p node
 export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update

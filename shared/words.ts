@@ -556,6 +556,31 @@ export const WORDS = {
     'our chunk does not match its hash',
     'it is fetched again, from somebody else where possible',
   ),
+  'road-not-here': words(
+    'no TLS connection for files can be taken at that address',
+    'the other side takes no TLS connection for files at that address',
+    'nothing to do: files travel over the libp2p connection, at less speed',
+  ),
+  'road-blocked': words(
+    'the TLS connection for files could not be made',
+    'the other side could not make its TLS connection for files',
+    'nothing to do: files travel over the libp2p connection; for more speed let the firewall pass TCP between the two devices',
+  ),
+  'road-ticket-unknown': words(
+    'a TLS connection for files came without a ticket of ours, or with one that was used before',
+    'the other side does not know the ticket of our TLS connection for files',
+    'nothing to do: it was closed, and files travel over the libp2p connection',
+  ),
+  'road-ticket-late': words(
+    'the ticket of a TLS connection for files came too late',
+    'our ticket for a TLS connection for files came too late at the other side',
+    'nothing to do: it was closed, and files travel over the libp2p connection',
+  ),
+  'road-wrong-certificate': words(
+    'a TLS connection for files showed another certificate than its session',
+    'our TLS connection for files showed another certificate than our session',
+    'nothing to do: it was closed; if it goes on, somebody stands between the two devices',
+  ),
   'file-unreadable': words(
     'the file cannot be read',
     'the other side cannot read the file',

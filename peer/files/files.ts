@@ -10,6 +10,7 @@ import type { FileProgress, PeerEvent } from '../events.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Inbox } from '../rooms/inbox.ts'
 import type { FileStore } from '../store/files.ts'
+import { type BulkParts, startBulk } from './bulk/bulk.ts'
 import { fetchFile } from './fetch.ts'
 import { createPace } from './pace.ts'
 import { type AcceptPolicy, DEFAULT_POLICY } from './policy.ts'
@@ -58,6 +59,8 @@ export type FilesParts = {
   readonly node: Node
   readonly network: NetworkId
   readonly sessions: Sessions
+  /** What proves on the TLS road who each side is. */
+  readonly papers: Pick<BulkParts, 'key' | 'shown' | 'verify'>
   readonly store: FileStore
   readonly inbox: Pick<Inbox, 'get'>
   readonly compose: { send(room: RoomId, content: MessageContent): Promise<RecordHash> }
@@ -112,7 +115,29 @@ export const startFiles = async (parts: FilesParts): Promise<RunningFiles> => {
     },
     pace: up,
   })
-  const roads = await startFileRoads({ node: parts.node, network: parts.network, sessions, converse })
+  const { node, network } = parts
+  const bulk = await startBulk({
+    node,
+    network,
+    sessions,
+    ...parts.papers,
+    converse,
+    onTurnedAway: (refusal, device) => {
+      const user = device === null ? null : (sessions.of(device)?.device.user ?? null)
+      parts.emit({ kind: 'foul', refusal, user })
+    },
+    monotonic: clock,
+    random,
+  })
+  const roads = await startFileRoads({
+    node,
+    network,
+    sessions,
+    converse,
+    bulk,
+    onRoad: ({ device }, taken) => parts.emit({ kind: 'road', user: device.user, device: device.peerId, ...taken }),
+    monotonic: clock,
+  })
 
   return {
     face: {
@@ -146,6 +171,9 @@ export const startFiles = async (parts: FilesParts): Promise<RunningFiles> => {
       else if (event.kind === 'expired') for (const id of event.ids) void shelf.gone(id)
     },
     start: shelf.start,
-    stop: shelf.stop,
+    stop: async () => {
+      await shelf.stop()
+      await bulk.stop()
+    },
   }
 }

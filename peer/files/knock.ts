@@ -49,7 +49,7 @@ export const knock = async (
 ): Promise<Answered | Refusal> => {
   const peer = session.device.peerId
   try {
-    const frames = await parts.openFileRoad(session, parts.signal)
+    const frames = await parts.openFileRoad(session, parts.signal, wanted.size)
     if (isRefusal(frames)) return frames
     const answered = await ask(frames, wanted, known)
     if (!isRefusal(answered)) return { ...answered, peer, frames }

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { DISK_CHECK_BYTES, DISK_RESERVE_BYTES } from '../../shared/limits.ts'
+import { DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
 import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { openGround, openOwn } from './ground.ts'
@@ -107,7 +107,24 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   if (places === null) await ground.extend(manifest.size)
 
   const handles = opened.move()
-  const close = () => handles.disposeAsync()
+  const close = async () => {
+    await flushing
+    await handles.disposeAsync()
+  }
+  let unflushed = 0
+  let flushing: Promise<void> | null = null
+  /** Sends what was written on to the disk while more comes: at the end little is left to wait for. */
+  const flushSoon = (bytes: number): void => {
+    unflushed += bytes
+    if (unflushed < FILE_FLUSH_BYTES || flushing !== null) return
+    unflushed = 0
+    flushing = span.flush().then(
+      () => {
+        flushing = null
+      },
+      () => undefined, // `finish` syncs again, and tells
+    )
+  }
   let noting: Promise<void> = Promise.resolve()
   let unlooked = 0
   return {
@@ -130,6 +147,7 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
         const at = setBit(landed, index)
         noting = noting.then(() => writeAll(note, landed.subarray(at, at + 1), at))
         await noting
+        flushSoon(chunk.byteLength)
         return undefined
       } catch (cause) {
         if (FULL.has(codeOf(cause))) return refuse('disk-full')

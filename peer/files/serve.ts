@@ -115,7 +115,8 @@ const createRoad = (parts: ServeParts, road: RoadParts) => {
         const chunk = await reading
         if (ended !== null) return
         const barred = parts.mayServe(record) ?? parts.mayRead(held.room, session)
-        const sealed = barred ?? (isRefusal(chunk) ? chunk : sealChunk(held, index, chunk))
+        const sealed =
+          barred ?? (isRefusal(chunk) ? chunk : sealChunk(held, index, chunk, frames.handsBack ? chunk : undefined))
         if (isRefusal(sealed)) {
           // Told at once: the fetcher waits for this very answer, and asks nothing more before it.
           ended = refuse('stream-closed')

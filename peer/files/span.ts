@@ -18,6 +18,8 @@ export type Span = AsyncDisposable & {
   read(index: number, into?: Uint8Array): Promise<Uint8Array | Refusal>
   /** Writes a chunk in its place. @throws what the file system throws */
   write(index: number, chunk: Uint8Array): Promise<void>
+  /** Sends what was written to the files that are open on to the disk. @throws what the file system throws */
+  flush(): Promise<void>
   close(): Promise<void>
 }
 
@@ -94,6 +96,9 @@ export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOp
       for (const { part, at, from, length } of piecesOf(starts, extent, index)) {
         await withPart(part, (file) => writeAll(file, chunk.subarray(from, from + length), at))
       }
+    },
+    flush: async () => {
+      await Promise.all([...opened.keys()].map((part) => withPart(part, (file) => file.datasync())))
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -135,6 +135,8 @@ export const createSwarm = (
 
   /** Each holder's answers come in the order of its requests. */
   const listen = async (peer: PeerId, frames: Frames): Promise<void> => {
+    /** The disk takes one chunk while the next is opened. */
+    const writing: Promise<boolean>[] = []
     while (roads.get(peer) === frames) {
       const answer = await receive(frames)
       if (roads.get(peer) !== frames) return
@@ -150,7 +152,8 @@ export const createSwarm = (
         continue
       }
       const request = { index: answer.index, holder: peer }
-      if (!(await land(request, answer, frames))) return
+      writing.push(land(request, answer, frames))
+      if (writing.length > WRITES_AHEAD && !(await writing.shift())) return
       await parts.pace.take(chunkLength(manifest, request.index), parts.signal)
     }
   }
@@ -162,14 +165,16 @@ export const createSwarm = (
   /** @returns whether the holder goes on */
   const land = async (request: Request, answer: Chunk, frames: Frames): Promise<boolean> => {
     const asked = state.flights.some(({ index, holder }) => index === request.index && holder === request.holder)
-    const chunk = asked ? openChunk(arriving, request.index, answer) : refuse('wrong-order', 'not asked for')
-    frames.recycle(answer.ciphertext)
+    // Opened where it lies: that memory is free for the next one once the disk has it.
+    const chunk = asked
+      ? openChunk(arriving, request.index, answer, answer.ciphertext)
+      : refuse('wrong-order', 'not asked for')
     if (isRefusal(chunk)) {
       lose(request.holder, chunk)
       return false
     }
     if (!hasBit(state.landed, request.index)) {
-      const problem = await landing.write(request.index, chunk)
+      const problem = await landing.write(request.index, chunk).catch(refusalOf)
       if (problem !== undefined) {
         over.resolve(problem)
         return false
@@ -179,6 +184,7 @@ export const createSwarm = (
         arriving.came(request.index)
       }
     }
+    frames.recycle(chunk)
     state = chunkLanded(state, request, parts.clock.now())
     told = null
     parts.onProgress(bytes)
@@ -238,6 +244,8 @@ export const createSwarm = (
 /** With the one who has everything, whom all begin with; it is there that we must not ask for what others ask for. */
 const seatOf = (answers: readonly Answered[]): number =>
   (answers.find(({ chunks }) => chunks === null) ?? answers[0])?.seat ?? 0
+
+const WRITES_AHEAD = 2 // chunks of one holder that the disk has not yet taken
 
 type Chunk = { readonly index: number; readonly tag: Uint8Array; readonly ciphertext: Uint8Array }
 type News = { readonly kind: 'have' | 'given'; readonly chunks: readonly number[] }

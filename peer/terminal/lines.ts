@@ -82,6 +82,10 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'read', room: placeOf(event.room), roomId: event.room, user: event.user }
     case 'expired':
       return { event: 'expired', room: placeOf(event.room), roomId: event.room, ids: event.ids }
+    case 'road': {
+      const { user, device, road, refusal } = event
+      return { event: 'road', user, device, road, ...(refusal ? refusalJson(refusal) : {}) }
+    }
     case 'unread':
       return { event: 'unread', room: placeOf(event.room), roomId: event.room, ...event.unread }
     case 'file': {
@@ -126,6 +130,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
     case 'expired':
     case 'unread':
       return null
+    case 'road':
+      return event.refusal ? `* from ${event.user} by the libp2p connection: ${wordsOf(event.refusal)}` : null
     case 'file':
       return fileLine(event.progress)
   }

@@ -8,7 +8,7 @@ import { systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
 import type { PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { obey, tellBench } from './child.ts'
+import { obey, tellBench, type Usage, usage as usedSoFar } from './child.ts'
 import { nowMs } from './figures.ts'
 import { watchStalls } from './stalls.ts'
 
@@ -44,6 +44,8 @@ export type PeerOrder =
   | { readonly do: 'enter'; readonly room: RoomId; readonly members: number }
   /** Tells `usage` since this was last asked. */
   | { readonly do: 'usage' }
+  /** Tells `measured`. */
+  | { readonly do: 'measure' }
 
 export type PeerReport =
   | {
@@ -57,10 +59,12 @@ export type PeerReport =
   | { readonly kind: 'said'; readonly at: number }
   | { readonly kind: 'heard'; readonly at: number }
   | { readonly kind: 'heard-all'; readonly at: number }
-  | { readonly kind: 'offered'; readonly tookMs: number }
+  /** Null: it was refused, as what can't be offered is. */
+  | { readonly kind: 'offered'; readonly tookMs: number | null }
   | { readonly kind: 'offer'; readonly size: number }
   | { readonly kind: 'whole'; readonly tookMs: number; readonly path: string }
   | { readonly kind: 'removed' }
+  | ({ readonly kind: 'measured' } & Usage)
   | { readonly kind: 'founded'; readonly room: RoomId }
   | { readonly kind: 'entered' }
   | {
@@ -146,8 +150,11 @@ obey<PeerOrder>(async (order) => {
       return
     case 'offer': {
       const at = nowMs()
-      await peer.sendFile(peer.general, order.path)
-      return tell({ kind: 'offered', tookMs: nowMs() - at })
+      const refused = await peer.sendFile(peer.general, order.path).then(
+        () => false,
+        () => true,
+      )
+      return tell({ kind: 'offered', tookMs: refused ? null : nowMs() - at })
     }
     case 'fetch':
       fetchedAt = nowMs()
@@ -171,6 +178,8 @@ obey<PeerOrder>(async (order) => {
     case 'remove':
       await rm(order.path)
       return tell({ kind: 'removed' })
+    case 'measure':
+      return tell({ kind: 'measured', ...usedSoFar() })
   }
 }, peer.stop)
 

@@ -14,6 +14,7 @@ import {
   type SenderKeyBody,
   senderKeyBodyCodec,
 } from '../../shared/wire/bodies.ts'
+import { type BulkReply, type BulkRequest, bulkReplyCodec, bulkRequestCodec } from '../../shared/wire/bulk.ts'
 import { type ChallengeContext, challengeCodec } from '../../shared/wire/challenge.ts'
 import {
   type CaMessage,
@@ -180,6 +181,13 @@ const FIELDS = {
     sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
     refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
   } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree' | 'entry'>,
+  bulk: {
+    ask: of<Of<BulkRequest, 'ask'>>({ kind: 1, address: 1 }),
+    enter: of<Of<BulkRequest, 'enter'>>({ kind: 1, ticket: 1 }),
+    door: of<Of<BulkReply, 'door'>>({ kind: 1, port: 1, door: 1, ticket: 1 }),
+    open: of<Of<BulkReply, 'open'>>({ kind: 1 }),
+    refused: of<Of<BulkReply, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<BulkRequest['kind'] | BulkReply['kind']>,
 }
 const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   'enrolment, newcomer → CA': [newcomerCodec],
@@ -192,6 +200,8 @@ const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   live: [liveCodec],
   'file, requests': [fileRequestCodec],
   'file, replies': [fileReplyCodec],
+  'bulk, requests': [bulkRequestCodec],
+  'bulk, replies': [bulkReplyCodec],
 }
 const names = Object.entries(FIELDS).flatMap(([group, tables]) =>
   Object.entries(tables).map(([name, fields]) => [`${group}.${name}`, fields] as const),
@@ -252,6 +262,11 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'file.given': fileReplyCodec,
   'file.sealed': fileReplyCodec,
   'file.refused': fileReplyCodec,
+  'bulk.ask': bulkRequestCodec,
+  'bulk.enter': bulkRequestCodec,
+  'bulk.door': bulkReplyCodec,
+  'bulk.open': bulkReplyCodec,
+  'bulk.refused': bulkReplyCodec,
 }
 
 describe('the protocol text', () => {
@@ -319,7 +334,7 @@ describe('the protocol text', () => {
   })
 
   test('tells of every refusal in what peers say to each other', () => {
-    const spoken = /^(frame|certificate|request|token|challenge|record|key|box|prekey|file)-/
+    const spoken = /^(frame|certificate|request|token|challenge|record|key|box|prekey|file|road)-/
     expect(Object.keys(WORDS).filter((code) => spoken.test(code) && !text.mentions.has(code))).toEqual([])
   })
 })
