@@ -5,7 +5,8 @@ import type { Issued } from './authority.ts'
 import type { Database, Transaction } from './database.ts'
 import { forget, isApproved, readMode } from './modes.ts'
 import { skeletonOf } from './names.ts'
-import { revoke } from './revocations.ts'
+import { revoke } from './put-out.ts'
+import { checkRoot } from './roll-over.ts'
 import { readTerms } from './terms.ts'
 
 /** By which door somebody comes in; serials are lower-case hex. */
@@ -61,6 +62,7 @@ export const admit = async (transaction: Transaction, newcomer: Newcomer, now: n
   const refused = await check(transaction, newcomer, now)
   if (refused !== null) return refused
   const { user, admission, issued } = newcomer
+  await checkRoot(transaction, issued.root)
   const isNew = admission.kind === 'token' || admission.kind === 'register'
   const userId = isNew ? await addUser(transaction, newcomer, now) : await idOf(transaction, user)
   if (admission.kind === 'token') await spend(transaction, admission.tokenHash, userId, now)

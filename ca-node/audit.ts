@@ -5,6 +5,7 @@ import type { Mark } from './high-water.ts'
 /** What is written down, by what happened. */
 export type AuditEvent =
   | 'approved'
+  | 'asked'
   | 'backed-up'
   | 'crl'
   | 'disabled'

@@ -18,6 +18,8 @@ export type Issued = {
   /** Milliseconds since the Unix epoch. */
   readonly notBefore: number
   readonly notAfter: number
+  /** Number of the root that has signed it. */
+  readonly root: number
 }
 
 /** The one who signs. */
@@ -42,13 +44,16 @@ export const createAuthority = ({ anchor, rootKey }: CaKeys, random: Random): Au
       const der = issueDevice({ issuer, network: anchor.network, user, spki, now, lifetimeMs, random })
       // Through the door that every peer will hold it to: what would not pass there does not leave here.
       const { serial, notBefore, notAfter } = orThrow(verifyDevice(der, { anchor, now, remoteSpki: spki }))
-      return { der, serial, notBefore, notAfter }
+      return { der, serial, notBefore, notAfter, root: anchor.generation }
     },
-    list: async ({ number, entries, now }) => {
-      const nextUpdate = now + CRL_LIFETIME_MS
-      const revoked = entries.map(({ serial, time, reason }) => ({ serial, date: time, reason }))
-      const der = await createRevocationList({ issuer, number, thisUpdate: now, nextUpdate, entries: revoked })
-      return { der, nextUpdate }
+    list: {
+      root: anchor.generation,
+      sign: async ({ number, entries, now }) => {
+        const nextUpdate = now + CRL_LIFETIME_MS
+        const revoked = entries.map(({ serial, time, reason }) => ({ serial, date: time, reason }))
+        const der = await createRevocationList({ issuer, number, thisUpdate: now, nextUpdate, entries: revoked })
+        return { der, nextUpdate }
+      },
     },
     signerOf: (list) => {
       const place = rootsOf(anchor).findIndex((root) => isListOf(list, root))

@@ -8,6 +8,7 @@ import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { enrolmentProtocol } from '../shared/wire/enrolment.ts'
 import { revocationProtocol } from '../shared/wire/revocation.ts'
+import { askDevices } from './ask-devices.ts'
 import { createAuthority } from './authority.ts'
 import { openStore } from './beside.ts'
 import { createChallenges } from './challenge.ts'
@@ -20,12 +21,14 @@ import { countAll } from './overview.ts'
 import { createPasswords } from './passwords.ts'
 import { startPresence } from './presence.ts'
 import { startPublisher } from './publisher.ts'
+import type { Reason, RevokedDevices, Target } from './put-out.ts'
 import type { ListedUser } from './registry.ts'
-import type { Reason, RevokedDevices, SignedCrl, Target } from './revocations.ts'
+import type { SignedCrl } from './revocations.ts'
 import { noteRoot } from './roll-over.ts'
 import { type CaIdentity, openCaKeys, retireKeys } from './root-key.ts'
 import { endSilence } from './silence.ts'
 import { serveLists } from './spread.ts'
+import { createTakingOver } from './taking-over.ts'
 import { createTalks } from './talks.ts'
 
 /** A CA that serves. */
@@ -62,6 +65,8 @@ export type CaParts = {
   readonly healthPort?: number
   /** Milliseconds that a newcomer may say nothing. */
   readonly silenceMs?: number
+  /** Milliseconds to wait for devices, after a restore. */
+  readonly askMs?: number
 }
 
 /** @throws LanyardError `no-ca`, `passphrase-wrong`, `profile-damaged`, `address-in-use`, `storage-failed`, … */
@@ -82,9 +87,13 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   if (parts.place?.kind === 'server') await remember(home, parts.place.address)
   if (parts.mode !== undefined) await setMode(store.database, parts.mode, clock.now())
   await noteRoot(store.database, keys, clock.now())
+  const takingOver = createTakingOver({ database: store.database, revocations, identity: keys, clock, log })
+  // Before the first list: one that forgets what was revoked since the backup would be believed.
+  const asking = parts.askMs === undefined ? {} : { timeoutMs: parts.askMs }
+  await askDevices({ database: store.database, identity: keys, caKey: keys.caKey, takingOver, clock, log, ...asking })
   const publisher = await startPublisher({
     revocations,
-    sign: authority.list,
+    signer: authority.list,
     signerOf: authority.signerOf,
     clock,
     log,
@@ -118,7 +127,7 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   for (const { certificate } of rootsOf(keys.anchor)) {
     await node.handle(enrolmentProtocol(networkIdOf(certificate.spki)), silence.watch(talks.lead(serve)))
   }
-  const lists = serveLists({ publisher, identity: keys, isDevice: registry.isDevice, clock, log })
+  const lists = serveLists({ publisher, identity: keys, takingOver, isDevice: registry.isDevice, clock, log })
   await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
   await retireKeys(home) // of a roll-over that was cut off after its list
   await node.start() // whoever comes finds somebody who answers

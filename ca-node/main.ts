@@ -16,7 +16,7 @@ import { DEFAULT_LISTEN, DEFAULT_NETWORK, type ServeOptions, serve } from './com
 import { exportPapers, showInvites, showStatus } from './commands/state.ts'
 import { showOrSetMode, showOrSetTerms, type TermsOptions } from './commands/terms.ts'
 import { MODES } from './modes.ts'
-import { REASONS } from './revocations.ts'
+import { REASONS } from './put-out.ts'
 
 const DEFAULT_HOME = join(homedir(), '.lanyard', 'ca')
 
@@ -106,7 +106,9 @@ plain<RollOverOptions>('roll-over', 'go on with a new root; the old one stays tr
   .option('--new-passphrase-file <file>', 'its first line is that one; else LANYARD_CA_NEW_PASSPHRASE, else a prompt')
   .option('--yes', 'do not ask')
 about('backup <file>', 'all of the CA in one file, sealed by its passphrase', backup)
-about<Parameters<typeof restore>[1]>('restore <file>', 'put a backup into this home', restore)
+about<Parameters<typeof restore>[1]>('restore <file>', 'put a backup into this home', (file, options) =>
+  restore(file, options),
+)
   .option('--crl <file>', 'the newest revocation list that a peer has, PEM or DER')
   .option('--yes', 'do not ask')
 plain<MoveOptions>('move', 'take the database to a PostgreSQL server', move).option(

@@ -6,7 +6,7 @@ import { type CrlSigner, checkClock, type Revocations, type SignedCrl } from './
 
 export type PublisherParts = {
   readonly revocations: Pick<Revocations, 'due' | 'latest' | 'latestNumber' | 'publish' | 'unsigned' | 'witness'>
-  readonly sign: CrlSigner
+  readonly signer: CrlSigner
   /** Which of the network's roots has signed a list. */
   readonly signerOf: Authority['signerOf']
   readonly clock: Clock
@@ -31,7 +31,7 @@ export type Publisher = {
  */
 export const startPublisher = async ({
   revocations,
-  sign,
+  signer,
   signerOf,
   clock,
   log,
@@ -44,7 +44,7 @@ export const startPublisher = async ({
   }
   const before = await revocations.latest()
   if (before !== null) checkClock(before, clock.now())
-  let newest = before ?? (await revocations.publish(sign, clock.now(), 'if-due'))
+  let newest = before ?? (await revocations.publish(signer, clock.now(), 'if-due'))
   let outdated = isElders(newest)
   const listeners = new Set<() => void>()
 
@@ -54,7 +54,7 @@ export const startPublisher = async ({
     const others = (await revocations.latestNumber()) > newest.number ? await revocations.latest() : null
     if (others !== null) outdated = isElders(others)
     const due = outdated || (await revocations.due(now))
-    const next = due ? await revocations.publish(sign, now, outdated ? 'now' : 'if-due') : others
+    const next = due ? await revocations.publish(signer, now, outdated ? 'now' : 'if-due') : others
     if (next === null || next.number <= newest.number) return
     await revocations.witness(next)
     outdated = isElders(next)

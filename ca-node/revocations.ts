@@ -1,34 +1,20 @@
+import type { TrustAnchor } from '../shared/certificate/verify.ts'
 import { fault } from '../shared/errors.ts'
-import {
-  CERTIFICATE_LIFETIME_MAX_MS,
-  CLOCK_SKEW_MS,
-  CRL_ENTRY_KEPT_MS,
-  CRL_INTERVAL_MS,
-  CRLS_KEPT,
-} from '../shared/limits.ts'
+import { CLOCK_SKEW_MS, CRL_ENTRY_KEPT_MS, CRL_INTERVAL_MS, CRLS_KEPT } from '../shared/limits.ts'
+import { adopt, type SignedList } from './adoption.ts'
 import { findAudit, writeAudit } from './audit.ts'
 import type { Database, Transaction } from './database.ts'
 import type { HighWater } from './high-water.ts'
-
-/** Why a certificate is revoked (RFC 5280 §5.3.1), of those that an operator can mean. */
-export const REASONS = [
-  'unspecified',
-  'keyCompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'privilegeWithdrawn',
-] as const
-export type Reason = (typeof REASONS)[number]
-
-/** One certificate that is no longer good. */
-export type Revoked = {
-  /** Lower-case hex. */
-  readonly serial: string
-  /** Milliseconds since the Unix epoch. */
-  readonly time: number
-  readonly reason: Reason
-}
+import {
+  type Reason,
+  type Revoked,
+  type RevokedDevices,
+  reasonOf,
+  revoke,
+  setDisabled,
+  type Target,
+} from './put-out.ts'
+import { checkRoot } from './roll-over.ts'
 
 /** What a list is to say. */
 export type CrlOrder = { readonly number: number; readonly entries: readonly Revoked[]; readonly now: number }
@@ -41,16 +27,10 @@ export type SignedCrl = {
   readonly nextUpdate: number
 }
 
-/** Signs a list with the root's key. */
-export type CrlSigner = (order: CrlOrder) => Promise<{ readonly der: Uint8Array; readonly nextUpdate: number }>
-
-/** A user name, or a PeerId. */
-export type Target = { readonly user: string } | { readonly peerId: string }
-
-/** What a revocation did. */
-export type RevokedDevices = {
-  readonly user: string
-  readonly devices: readonly { readonly peerId: string; readonly serials: readonly string[] }[]
+/** Signs a list with the key of the root of that number. */
+export type CrlSigner = {
+  readonly root: number
+  sign(order: CrlOrder): Promise<{ readonly der: Uint8Array; readonly nextUpdate: number }>
 }
 
 export type Revocations = {
@@ -71,7 +51,7 @@ export type Revocations = {
    * The next list; with `if-due` the newest where none is due: another process may have been faster.
    * @throws LanyardError `clock-behind` when the last one is from the future
    */
-  publish(sign: CrlSigner, now: number, when?: 'now' | 'if-due'): Promise<SignedCrl>
+  publish(signer: CrlSigner, now: number, when?: 'now' | 'if-due'): Promise<SignedCrl>
   latest(): Promise<SignedCrl | null>
   /** The number of the newest list; 0 before the first. */
   latestNumber(): Promise<number>
@@ -79,9 +59,10 @@ export type Revocations = {
   witness(list: SignedCrl): Promise<void>
   /**
    * Takes over what a list says that this CA signed, and that this database doesn't know: after a restore. The caller has
-   * checked the list against the root.
+   * checked the list against the root. How many revocations were new; the next list has a number above this one's.
+   * @param anchor with it, what was put out of use with an older root does not put out its device
    */
-  adopt(list: { readonly number: number; readonly entries: readonly Revoked[] }, now: number): Promise<number>
+  adopt(list: SignedList, now: number, anchor?: TrustAnchor): Promise<number>
 }
 
 export const createRevocations = (database: Database, highWater: HighWater): Revocations => ({
@@ -111,20 +92,22 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
   witness: async ({ number }) =>
     highWater.raise({ crlNumber: number, audit: await findAudit(database, 'crl', String(number)) }),
 
-  adopt: ({ number, entries }, now) =>
+  adopt: (list, now, anchor) =>
     database.transaction().execute(async (transaction) => {
-      let added = 0
-      for (const entry of entries) added += (await adoptEntry(transaction, entry, now)) ? 1 : 0
+      const { number } = list
+      const added = await adopt(transaction, list, { now, anchor })
+      const known = Math.max((await latestHead(transaction))?.number ?? 0, (await highWater.read()).crlNumber)
+      if (added === 0 && number <= known) return 0
       const detail = `list ${number}, ${added} revocations`
       const audit = await writeAudit(transaction, { time: now, event: 'restored', subject: String(number), detail })
       await highWater.raise({ crlNumber: number, audit })
       return added
     }),
 
-  publish: async (sign, now, when = 'now') => {
+  publish: async (signer, now, when = 'now') => {
     const { list, audit } = await database.transaction().execute(async (inside) => {
       const list = when === 'now' || (await isDue(inside, highWater, now)) ? null : await latest(inside)
-      return list === null ? await publish(inside, highWater, sign, now) : { list, audit: null }
+      return list === null ? await publish(inside, highWater, signer, now) : { list, audit: null }
     })
     // Only now that the row is there for good: a mark of one that was rolled back would accuse us.
     if (audit !== null) await highWater.raise({ crlNumber: list.number, audit })
@@ -132,13 +115,14 @@ export const createRevocations = (database: Database, highWater: HighWater): Rev
   },
 })
 
-const publish = async (transaction: Transaction, highWater: HighWater, sign: CrlSigner, now: number) => {
+const publish = async (transaction: Transaction, highWater: HighWater, signer: CrlSigner, now: number) => {
+  await checkRoot(transaction, signer.root)
   const last = await latestHead(transaction)
   if (last !== null) checkClock(last, now)
   const mark = await highWater.read()
   const number = Math.max(last?.number ?? 0, mark.crlNumber) + 1
   const entries = await listed(transaction, now)
-  const { der, nextUpdate } = await sign({ number, entries, now })
+  const { der, nextUpdate } = await signer.sign({ number, entries, now })
   await transaction.insertInto('crls').values({ number, der, made_at: now, next_update: nextUpdate }).execute()
   await transaction
     .deleteFrom('crls')
@@ -157,97 +141,6 @@ export const checkClock = (last: Pick<SignedCrl, 'number' | 'madeAt'>, now: numb
   if (now >= last.madeAt - CLOCK_SKEW_MS) return
   const made = new Date(last.madeAt).toISOString()
   throw fault('clock-behind', `it says ${new Date(now).toISOString()}; list ${last.number} was made at ${made}`)
-}
-
-/** Takes the devices of the target out, in the caller's transaction. */
-export const revoke = async (
-  transaction: Transaction,
-  target: Target,
-  reason: Reason,
-  now: number,
-): Promise<RevokedDevices | null> => {
-  const found = await find(transaction, target)
-  if (found === null) return null
-  const devices: { peerId: string; serials: string[] }[] = []
-  for (const { id, peerId } of found.devices) {
-    await transaction
-      .updateTable('devices')
-      .set({ revoked_at: now })
-      .where('id', '=', id)
-      .where('revoked_at', 'is', null)
-      .execute()
-    const serials = await revokeCertificates(transaction, id, reason, now)
-    devices.push({ peerId, serials })
-  }
-  for (const { peerId, serials } of devices) {
-    const detail = `${peerId}: ${reason}, serial ${serials.join(', ') || 'none'}`
-    await writeAudit(transaction, { time: now, event: 'revoked', subject: found.user, detail })
-  }
-  return { user: found.user, devices }
-}
-
-const find = async (transaction: Transaction, target: Target) => {
-  const query = transaction
-    .selectFrom('users')
-    .leftJoin('devices', 'devices.user_id', 'users.id')
-    .select(['users.name as user', 'devices.id as id', 'devices.peer_id as peerId', 'devices.revoked_at as revokedAt'])
-  const rows = await ('user' in target
-    ? query.where('users.name', '=', target.user)
-    : query.where('devices.peer_id', '=', target.peerId)
-  ).execute()
-  const user = rows[0]?.user
-  if (user === undefined) return null
-  // A device of the user that is out already is passed over; one that was named is looked at again.
-  const devices = rows.flatMap(({ id, peerId, revokedAt }) =>
-    id === null || peerId === null || ('user' in target && revokedAt !== null) ? [] : [{ id, peerId }],
-  )
-  return { user, devices }
-}
-
-const revokeCertificates = async (transaction: Transaction, device: number, reason: Reason, now: number) => {
-  const rows = await transaction
-    .selectFrom('certificates')
-    .leftJoin('revocations', 'revocations.serial', 'certificates.serial')
-    .select(['certificates.serial as serial', 'certificates.not_after as notAfter'])
-    .where('certificates.device_id', '=', device)
-    .where('certificates.not_after', '>', now - CRL_ENTRY_KEPT_MS)
-    .where('revocations.serial', 'is', null)
-    .execute()
-  for (const { serial, notAfter } of rows) {
-    const row = { serial, device_id: device, not_after: notAfter, time: now, reason, crl_number: null }
-    await transaction.insertInto('revocations').values(row).execute()
-  }
-  return rows.map(({ serial }) => serial)
-}
-
-const adoptEntry = async (transaction: Transaction, { serial, time, reason }: Revoked, now: number) => {
-  const known = await transaction
-    .selectFrom('revocations')
-    .select('serial')
-    .where('serial', '=', serial)
-    .executeTakeFirst()
-  if (known !== undefined) return false
-  const certificate = await transaction
-    .selectFrom('certificates')
-    .select(['device_id', 'not_after'])
-    .where('serial', '=', serial)
-    .executeTakeFirst()
-  const device = certificate?.device_id ?? null
-  const notAfter = certificate?.not_after ?? now + CERTIFICATE_LIFETIME_MAX_MS
-  const row = { serial, device_id: device, not_after: notAfter, time, reason, crl_number: null }
-  await transaction.insertInto('revocations').values(row).execute()
-  if (device !== null)
-    await transaction.updateTable('devices').set({ revoked_at: time }).where('id', '=', device).execute()
-  return true
-}
-
-const setDisabled = async (transaction: Transaction, user: string, since: number | null): Promise<boolean> => {
-  const result = await transaction
-    .updateTable('users')
-    .set({ disabled_at: since })
-    .where('name', '=', user)
-    .executeTakeFirstOrThrow()
-  return result.numUpdatedRows > 0n
 }
 
 type Reading = Pick<Database, 'selectFrom'>
@@ -291,6 +184,3 @@ const listed = async (database: Reading, now: number): Promise<Revoked[]> => {
     .execute()
   return rows.map(({ serial, time, reason }) => ({ serial, time, reason: reasonOf(reason) }))
 }
-
-/** The reason of that name; what nobody here wrote is `unspecified`. */
-const reasonOf = (text: string): Reason => REASONS.find((reason) => reason === text) ?? 'unspecified'

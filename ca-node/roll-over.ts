@@ -1,4 +1,7 @@
 import { isFromNewest } from '../shared/certificate/lineage.ts'
+import type { TrustAnchor } from '../shared/certificate/verify.ts'
+import { fault } from '../shared/errors.ts'
+import { sha256, toHex } from '../shared/ids.ts'
 import { writeAudit } from './audit.ts'
 import type { Database, Transaction } from './database.ts'
 import type { CaIdentity } from './root-key.ts'
@@ -8,21 +11,46 @@ import type { CaIdentity } from './root-key.ts'
 
 type Reading = Pick<Database, 'selectFrom'>
 
-/** Writes down in the audit which root this CA signs with, when it is another one than the last time. */
-export const noteRoot = (database: Database, { anchor }: CaIdentity, now: number): Promise<void> =>
+/**
+ * Writes down, in the audit too, which root this CA signs with, when it is a newer one than the last time. From then on no
+ * process on this database signs with an older one.
+ * @throws LanyardError `root-outdated` when a newer root is written down already, or another one of this number
+ */
+export const noteRoot = (database: Database, { anchor }: Pick<CaIdentity, 'anchor'>, now: number): Promise<void> =>
   database.transaction().execute(async (transaction) => {
-    const known = await transaction.selectFrom('settings').select('value').where('name', '=', ROOT).executeTakeFirst()
-    const value = String(anchor.generation)
-    if ((known?.value ?? '1') === value) return
+    const { generation, pin } = await readRoot(transaction)
+    const ours = toHex(sha256(anchor.spki))
+    const isOther = generation === anchor.generation && pin !== undefined && pin !== ours
+    if (generation > anchor.generation || isOther) throw fault('root-outdated')
+    if (generation === anchor.generation) return
     await transaction.deleteFrom('settings').where('name', '=', ROOT).execute()
+    const value = `${anchor.generation} ${ours}`
     await transaction.insertInto('settings').values({ name: ROOT, value }).execute()
     const [elder] = anchor.elders
     const detail =
       elder === undefined ? '' : `root ${anchor.generation - 1} until ${new Date(elder.until).toISOString()}`
-    await writeAudit(transaction, { time: now, event: 'rolled-over', subject: value, detail })
+    const subject = String(anchor.generation)
+    await writeAudit(transaction, { time: now, event: 'rolled-over', subject, detail })
   })
 
+/**
+ * In the transaction that writes down what a root has signed: transactions that write go one behind the other, whichever
+ * process they are of, and so nothing by an older root comes behind the roll-over.
+ * @param generation of the root that has signed, or is to sign
+ * @throws LanyardError `root-outdated`
+ */
+export const checkRoot = async (database: Reading, generation: number): Promise<void> => {
+  if ((await readRoot(database)).generation > generation) throw fault('root-outdated')
+}
+
 const ROOT = 'root'
+
+/** The newest root that has been signed with, and its pin in hex; the first one is not written down. */
+const readRoot = async (database: Reading): Promise<{ generation: number; pin: string | undefined }> => {
+  const row = await database.selectFrom('settings').select('value').where('name', '=', ROOT).executeTakeFirst()
+  const [generation, pin] = (row?.value ?? '1').split(' ')
+  return { generation: Number(generation), pin }
+}
 
 export type Overlap = {
   /** Until when the older roots are trusted at most, milliseconds since the Unix epoch. */
@@ -34,9 +62,15 @@ export type Overlap = {
 /** Null while one root alone is trusted. */
 export const overlapOf = async (database: Reading, identity: CaIdentity, now: number): Promise<Overlap | null> => {
   const [elder] = identity.anchor.elders
-  if (elder === undefined || now > elder.until || (await isRevoked(database, elder.vouchers))) return null
+  if (elder === undefined || (await isOverlapEnded(database, identity.anchor, now))) return null
   const behind = await certificatesBehind(database, identity, now)
   return { until: elder.until, behind: behind.map(({ peerId }) => peerId) }
+}
+
+/** Whether the newest root alone is trusted. */
+export const isOverlapEnded = async (database: Reading, { elders }: TrustAnchor, now: number): Promise<boolean> => {
+  const [elder] = elders
+  return elder === undefined || now > elder.until || (await isRevoked(database, elder.vouchers))
 }
 
 /**

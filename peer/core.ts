@@ -98,9 +98,11 @@ export const createCore = (parts: CoreParts): Core => {
     },
     emit: parts.emit,
     onDue: parts.onDue,
-    isWitness: (device) => {
+    isWitness: ({ room, device }) => {
       const newest = directory.newestOf(device)
-      return newest === null || !revocations.disowned(newest)
+      if (newest !== null && revocations.disowned(newest)) return false
+      // Of who signs two records with one number each member may hold other receipts.
+      return !log.heads(room).some((one) => one.fork === 1 && one.device === device)
     },
     revokedSince,
     onWitnessed: () => rooms.revocationsChanged(),
@@ -139,7 +141,7 @@ export const createCore = (parts: CoreParts): Core => {
     onPlaced: rooms.place,
     onStored: rooms.learnOwn,
     onBatch: rooms.conclude,
-    onDone: (failed) => (failed ? rooms.forget() : rooms.settle()),
+    onDone: (failed) => (failed ? rooms.unplace() : rooms.settle()),
     onSigned: parts.onSigned,
   })
   const compose = createCompose({

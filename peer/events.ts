@@ -35,6 +35,8 @@ export type PeerEvent =
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
   /** Members, admins or settings of a room have changed, or what counts in it. */
   | { readonly kind: 'room'; readonly room: RoomId }
+  /** A member says that our user was removed from a room, of which this device has not heard: it gives us nothing of it. */
+  | { readonly kind: 'removed'; readonly room: RoomId; readonly device: PeerId }
   /** More of our own records are held by a device. */
   | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
   /** A user has read more of what our user said in a room. */

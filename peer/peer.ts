@@ -215,6 +215,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   const keyService = await startKeyService({
     node,
+    self: self.user,
+    clock: monotonicClock,
     network,
     sessions,
     database,
@@ -271,6 +273,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     self: () => self,
     directory,
     prekeys: createOwnPrekeys(keys, clock, random),
+    group,
     author,
     records,
     onFailure: (error) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }),
@@ -385,7 +388,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     const onSight = (connection: Connection): void => {
       events.emit({ kind: 'ca-sighted' })
       void exchange.begin(connection).catch(() => undefined)
-      void renewal?.renewIfDue()
+      // A CA that dials us asks for our list, and is not ready for more.
+      if (connection.direction === 'outbound') void renewal?.renewIfDue()
     }
     const { renewIfDue, stop } = renewal
     ends.push(

@@ -1,12 +1,12 @@
 import type { Clock } from '../shared/clock.ts'
 import { isRefusal, type Refusal } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId, UserName } from '../shared/ids.ts'
-import { OPEN_ROOMS_MAX } from '../shared/limits.ts'
 import type { Gossip } from '../shared/network/gossip.ts'
 import type { Node } from '../shared/network/node.ts'
 import type { Random } from '../shared/random.ts'
 import { isMembershipKind, removeBodyCodec } from '../shared/wire/membership.ts'
 import type { LogPoint } from '../shared/wire/sync.ts'
+import { createCarriers } from './carriers.ts'
 import type { Core } from './core.ts'
 import type { Events } from './events.ts'
 import type { KeyService } from './group/key-service.ts'
@@ -14,12 +14,11 @@ import { createAnnouncer } from './log/announcer.ts'
 import { startCatchUp } from './log/catch-up.ts'
 import { joinGossip, publishRecords } from './log/gossip.ts'
 import { startPush } from './log/push.ts'
-import { encodeRecord, type ParsedRecord } from './log/record.ts'
+import type { ParsedRecord } from './log/record.ts'
 import { startSync } from './log/sync-handler.ts'
-import type { OpenRoom } from './log/sync-server.ts'
 import type { Allowance } from './network/allowance.ts'
 import { type Live, startLive } from './network/live-handler.ts'
-import type { Session, Sessions } from './network/sessions.ts'
+import type { Sessions } from './network/sessions.ts'
 import { logOf } from './store/serving.ts'
 import type { Stores } from './store/stores.ts'
 
@@ -44,7 +43,7 @@ export type RoadsParts = {
   readonly gossip: Gossip
   readonly sessions: Sessions
   readonly core: Pick<Core, 'log' | 'directory' | 'rooms' | 'ingest'>
-  readonly stores: Pick<Stores, 'records' | 'serving'>
+  readonly stores: Pick<Stores, 'records' | 'serving' | 'incarnation'>
   readonly keys: KeyService
   readonly allowance: Allowance
   readonly clock: Clock
@@ -60,9 +59,14 @@ export type RoadsParts = {
 export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
   const { node, network, gossip, sessions, allowance, random, emit, onFoul } = parts
   const { log, directory, rooms, ingest } = parts.core
-  const carriers = createCarriers(parts.core, parts.stores, parts.self)
-  const { shares, carrier } = carriers
+  const carriers = createCarriers(parts)
+  const { shares, reaches, carrier } = carriers
   const onLie = (peer: PeerId): void => allowance.foul(peer)
+  const holds = (peer: PeerId, room: RoomId, heads: readonly LogPoint[]): void => {
+    announcer.heard(peer, room, heads)
+    carriers.heard(peer, room, heads)
+    parts.onHolds(peer, room, heads)
+  }
 
   const sync = await startSync({
     node,
@@ -74,16 +78,17 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     records: parts.stores.records,
     serving: parts.stores.serving,
     mayRead: (room, { device }) => rooms.mayRead(room, device.user),
-    sharedRooms: ({ device }) => rooms.sharedWith(device.user),
-    openRooms: carriers.open,
+    sharedRooms: carriers.shared,
+    openRooms: carriers.openRooms,
     onOpenRooms: async (founding) => {
-      await Promise.all(founding.filter(({ room }) => rooms.get(room) === null).map(ingest.take))
+      const unknown = founding.filter(({ room }) => rooms.get(room) === null)
+      await Promise.all(unknown.map(ingest.take))
+      for (const { room } of unknown) if (rooms.get(room) !== null) live.changed(room, 'few')
     },
     onFoul,
     onLie,
     onHeads: (peer, room, heads, theyHaveMore) => {
-      announcer.heard(peer, room, heads)
-      parts.onHolds(peer, room, heads)
+      holds(peer, room, heads)
       if (theyHaveMore) catchUp.soon(peer, room)
     },
   })
@@ -93,14 +98,15 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     sessions,
     allowance,
     clock: parts.clock,
+    random,
     shares,
+    reaches,
     onPresence: ({ device: { user, peerId } }, state) => emit({ kind: 'presence', user, device: peerId, state }),
     onTyping: ({ device: { user, peerId } }, room, until) =>
       emit({ kind: 'typing', room, user, device: peerId, until }),
     onChanged: (peer) => catchUp.look(peer),
     onHeld: (peer, room, heads) => {
-      announcer.heard(peer, room, heads)
-      parts.onHolds(peer, room, heads)
+      holds(peer, room, heads)
       const isNeeded = (): boolean => heads.some((head) => head.seq > (log.head(logOf(room, head))?.seq ?? -1))
       if (isNeeded()) catchUp.soon(peer, room, isNeeded)
     },
@@ -112,7 +118,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     sessions,
     ingest,
     allowance,
-    shares,
+    reaches,
     onFoul,
     onLie,
     onUnknown: (peer) => catchUp.look(peer),
@@ -122,10 +128,12 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     keys: parts.keys,
     sessions,
     directory: directory.room,
-    wants: ({ room, isMember }) => isMember || carriers.isCarried(room),
     shares,
+    isCarried: carriers.isCarried,
+    sharedWith: ({ device }) => rooms.sharedWith(device.user).flatMap(({ room, isMember }) => (isMember ? [room] : [])),
+    onRemoved: (device, room) => emit({ kind: 'removed', room, device }),
     locked: (room) => parts.stores.records.hasLocked(room),
-    onAgreed: (peer, room) => parts.onHolds(peer, room, log.heads(room)),
+    onAgreed: (peer, room) => holds(peer, room, log.heads(room)),
     clock: parts.monotonic,
     random,
     onFailure: (device, refusal) => emit({ kind: 'refused', device, refusal }),
@@ -134,7 +142,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     self: node.peerId,
     log,
     sessions,
-    shares,
+    reaches,
     carrier,
     isBehind: catchUp.isPulling,
     tell: live.held,
@@ -169,11 +177,14 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
         // Who is removed is no member any more, and is to know it all the same.
         const removed = header.kind === 'remove' ? removedBy(record) : null
         if (removed !== null) push.send([record], ({ device }) => device.user === removed)
-        live.changed(room, header.kind === 'room' && carrier(room) === 'gossip' ? 'everybody' : 'members')
+        live.changed(room, 'members')
+        // Of an open room that is new all should know; and who has just come in may not know yet who else is there.
+        if (carrier(room) === 'gossip') live.changed(room, header.kind === 'room' ? 'everybody' : 'few')
       }
     },
     lack: (room) => catchUp.lack(room),
     roomChanged: (room) => {
+      parts.keys.roomChanged(room)
       if (running) join(room)
     },
     stop: () => {
@@ -188,46 +199,4 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
 const removedBy = ({ wire }: ParsedRecord): string | null => {
   const body = wire.body === null ? null : removeBodyCodec.decode(wire.body)
   return body === null || isRefusal(body) ? null : body.user
-}
-
-/** Which way each room's records go, and to whom. */
-const createCarriers = ({ rooms }: RoadsParts['core'], { records }: RoadsParts['stores'], self: UserName) => {
-  /** How a room may be entered never changes; those that are not known yet are not kept. */
-  const known = new Map<RoomId, 'gossip' | 'push'>()
-  const founding = new Map<RoomId, Uint8Array>()
-  const isCarried = (room: RoomId): boolean => rooms.get(room)?.isMember(self) === true
-  const carrier = (room: RoomId): 'gossip' | 'push' => {
-    const carrier = known.get(room)
-    if (carrier !== undefined) return carrier
-    const access = rooms.get(room)?.facts().access
-    const found = access === 'all' || access === 'open' ? 'gossip' : 'push'
-    if (access !== undefined) known.set(room, found)
-    return found
-  }
-  const foundingOf = (room: RoomId): Uint8Array | null => {
-    const bytes = founding.get(room)
-    if (bytes !== undefined) return bytes
-    const [first] = records.ofKind(room, 'room')
-    const wire = first === undefined ? null : records.wire(first.hash)
-    if (wire === null) return null
-    const encoded = encodeRecord(wire)
-    founding.set(room, encoded)
-    return encoded
-  }
-  return {
-    carrier,
-    isCarried,
-    /** Both we and the session's user are in the room. */
-    shares: (room: RoomId, { device }: Session): boolean =>
-      isCarried(room) && rooms.get(room)?.isMember(device.user) === true,
-    open: (): OpenRoom[] =>
-      rooms
-        .all()
-        .filter(({ id, kind }) => kind === 'founded' && carrier(id) === 'gossip')
-        .slice(0, OPEN_ROOMS_MAX)
-        .flatMap(({ id }) => {
-          const record = foundingOf(id)
-          return record === null ? [] : [{ room: id, record }]
-        }),
-  }
 }

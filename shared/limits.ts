@@ -72,9 +72,12 @@ export const CRLS_KEPT = 30 // lists in the CA's database: a month, for whoever 
 export const CRL_CHECK_MS = 1 * MINUTE_MS // how often the wall clock is looked at: no timer survives a laptop's sleep
 export const REVOCATION_POLL_MS = 250 // how soon a CA that serves signs what was revoked beside it
 export const SIGNING_WAIT_MS = 3 * SECOND_MS // a CA that serves has signed by then; else a command signs for itself
+export const KEPT_LISTS_MAX = 4 // older lists beside the newest, after as many restores of the CA that forgot something
+export const RECOVERY_ASK_MS = 10 * SECOND_MS // how long a CA that was restored waits for its devices before its first list
 export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one a revocation, for a year and more
 export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
 export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
+export const CRL_JUMP_NUMBERS = CRL_NUMBERS_LEFT_OUT / 2 // from one list to the next: the CA was restored, and had made fewer since
 export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
 
 // Enrolment
@@ -120,6 +123,7 @@ export const REACTIONS_READ_MAX = 2_000 // standing reactions read of one messag
 export const MENTIONS_MAX = 64 // users whom one message mentions; more is @all
 export const HISTORY_PAGE_MAX = 1_000 // messages shown at once: opened in 50 ms
 export const HISTORY_LOOK_MAX = 5_000 // messages looked at for one page, with those that are not shown: 100 ms
+export const UNREAD_COUNT_MAX = 1_000 // messages that are counted as unread: a screen says 999+; counted in 0.3 ms
 export const UNREAD_TOLD_MS = 100 // an event of unread counts at most this often a room
 export const DRAFT_MAX_BYTES = 64 * KIB // UTF-8; four times what can be sent, so that nothing typed is lost
 export const SLICE_MS = 4 // of work in the background in one go, before other work gets its turn
@@ -149,6 +153,7 @@ export const SYNC_SLICE_MS = 3 // of serving or reading records in one go, befor
 export const MERGE_PREFETCH_RECORDS = 4_096 // places in time of a merge's records that are in memory: 0.5 MiB
 export const SYNC_REQUEST_MAX_BYTES = 64 * KIB // a frame of heads is 35 KiB
 export const SYNC_INTERVAL_MS = 15 * SECOND_MS // what gossip, push and the live hints all lost is found after this
+export const SYNC_AGAIN_MS = 3 * SECOND_MS // after a session began: gossip may have lost something until its mesh had formed
 export const SYNC_DEBOUNCE_MS = 50 // one heads exchange for a burst of records
 export const LANE_FLOWS_RECORDS = 100 // a second that a pull must bring, or another peer is asked for the room as well
 export const LANE_PATIENCE_MS = 10 * SECOND_MS // … and that one waits at most behind a pull that flows
@@ -159,6 +164,7 @@ export const GAP_BYTES_MAX = 16 * MIB // … and their bytes; what does not fit 
 export const RECORD_AHEAD_MAX_MS = 1 * DAY_MS // a clock in a wrong time zone passes; a year 9999 would stay newest for ever
 export const FOULS_REMEMBERED = 1_024 // refused records that are told once, however often they are served: 100 KiB
 export const AFTER_MAX = 64 // hashes of membership records that one record may cite
+export const VOID_FACTS_MAX = 1_000 // membership records beyond forks, in one room, kept since honest members cite them
 export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
 export const HEADS_PER_FRAME = 256 // heads in one message: read in 3 ms
 export const ROOMS_MAX = 10_000 // rooms that two members share: 0.9 MB in one answer
@@ -174,6 +180,7 @@ export const TELL_AFTER_MS = 300 // until members who did not say that they hold
 export const TELL_JITTER_MS = 200 // … and a little longer, so that one of two speaks and the other need not
 export const TELL_EVERY_MS = 1 * SECOND_MS // … and then this often
 export const TELL_FANOUT = 16 // members told at once: the others hear it from these, or next time
+export const HINT_FANOUT = 3 // … and of what gossip should have brought them: a rumour that three pass on reaches all
 export const LIVE_BUFFER_BYTES = 64 * KIB // of a peer's live messages that wait for us; then its stream is paused
 export const LIVE_QUEUE_BYTES = 64 * KIB // of ours that wait for a slow peer; what does not fit is dropped
 export const PUSH_BUFFER_BYTES = 512 * KIB // of a peer's pushed records that wait for us; then its stream is paused
@@ -197,6 +204,7 @@ export const BAR_REMEMBERED_MS = 24 * HOUR_MS // after which the next time is th
 
 // Sender keys
 export const EPOCH_LIFETIME_MS = 24 * HOUR_MS
+export const EPOCH_ERASE_MS = 25 * HOUR_MS // then our own sender key is erased, sent with or not: no send that began in its time still runs
 export const EPOCH_MESSAGES = 1_000 // messages under one sender key
 export const PREKEY_LIFETIME_MS = 24 * HOUR_MS
 export const PREKEY_AT_START_MS = 10 * MINUTE_MS // a start makes a new one too, unless the last is younger than this
@@ -204,9 +212,11 @@ export const PREKEY_CHECK_MS = 10 * MINUTE_MS // how often its age is looked at
 export const PREKEY_ERASE_MS = 72 * HOUR_MS // after its rotation: a long weekend away
 export const PREKEY_MAX_BYTES = 2 * KIB // of a suite to come: X-Wing has 1,216
 export const BOX_MAX_BYTES = 2 * KIB // likewise: X-Wing has 1,168
-export const BOXES_PER_RECORD = 300 // 140 bytes each, within RECORD_MAX_BYTES
-export const BOXES_AT_ONCE = 16 // sealed in one go: 5 ms
+export const BOXES_PER_RECORD = 100 // 160 bytes each; written, and read, in 3 ms
+export const BOXES_AT_ONCE = 8 // sealed in one go: 3 ms
 export const KEYS_PER_REQUEST = 256 // message keys in one answer of the key service: opened in 10 ms
+export const KEYS_AGAIN_MS = 15 * SECOND_MS // before a member who had no key for a message is asked for it again; it doubles …
+export const KEYS_AGAIN_MAX_MS = 5 * MINUTE_MS // … up to this: it may have got the key meanwhile
 export const BODIES_MAX_BYTES = 1 * MIB // message bodies in that answer, for who got skeletons
 
 // Files

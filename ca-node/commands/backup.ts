@@ -1,23 +1,23 @@
 import { readFile } from 'node:fs/promises'
 import { rootsOf } from '../../shared/certificate/lineage.ts'
 import { fromPem } from '../../shared/certificate/pem.ts'
-import { readRevocationList } from '../../shared/certificate/revocation-list.ts'
-import type { TrustAnchor } from '../../shared/certificate/verify.ts'
-import { systemClock } from '../../shared/clock.ts'
-import { fault, isRefusal, LanyardError, orThrow } from '../../shared/errors.ts'
+import { type Clock, systemClock } from '../../shared/clock.ts'
+import { fault, LanyardError, orThrow } from '../../shared/errors.ts'
 import { openHome, replaceFile } from '../../shared/folder.ts'
 import { CRL_NUMBERS_LEFT_OUT } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
+import { readSignedList, type SignedList } from '../adoption.ts'
 import { writeAudit } from '../audit.ts'
 import { type Backup, openBackup, sealBackup } from '../backup.ts'
 import { openStore } from '../beside.ts'
-import { replaceDatabase } from '../database.ts'
+import { type Database, replaceDatabase } from '../database.ts'
 import { checkOwner, findPlace, type Place, remember, setOwner } from '../database-place.ts'
 import { readRows, writeRows } from '../database-rows.ts'
 import { fillServer } from '../database-server.ts'
 import { createHighWater } from '../high-water.ts'
-import { createRevocations, REASONS, type Reason, type Revocations, type Revoked } from '../revocations.ts'
+import { type Recovery, readRecovery, writeRecovery } from '../recovery.ts'
+import { createRevocations, type Revocations } from '../revocations.ts'
 import { compareKeys, importKeys, openCaKeys, readCaIdentity, readKeyFiles } from '../root-key.ts'
 import { SCHEMA_VERSION } from '../schema.ts'
 import { atDesk, confirmed, type Options, passphraseSources, serverOf, tell } from './command.ts'
@@ -41,8 +41,12 @@ export const backup = (file: string, options: Options): Promise<void> =>
  * A backup into this home: an empty one, or one of the same CA, whose database it then replaces. What the lists that are
  * here, or are given, say stays revoked; the next list's number is above all of theirs.
  */
-export const restore = async (file: string, options: Options & { readonly crl?: string }): Promise<void> => {
-  const now = systemClock.now()
+export const restore = async (
+  file: string,
+  options: Options & { readonly crl?: string },
+  { now: at }: Clock = systemClock,
+): Promise<void> => {
+  const now = at()
   const sealed = await readFile(file).catch((cause: unknown) => {
     throw fault('input-invalid', file, cause)
   })
@@ -51,22 +55,38 @@ export const restore = async (file: string, options: Options & { readonly crl?: 
   const made = new Date(found.madeAt).toISOString()
   await confirmed(options, `Put the state of ${made} in the place of what is in ${options.home}?`)
   const place = await findPlace(options.home, serverOf(options))
+  const given = options.crl === undefined ? [] : [await readListFile(options.crl)] // before anything is changed
   const before = await takePlace(options.home, place, found, passphrase, now)
   const { anchor } = await readCaIdentity(options.home, now)
-  const given = options.crl === undefined ? [] : [await readListFile(options.crl)]
-  const lists = [...(before === null ? [] : [before]), ...given].map((der) => readList(der, anchor))
+  const lists: SignedList[] = []
+  for (const der of [...(before.list === null ? [] : [before.list]), ...given]) {
+    lists.push(orThrow(await readSignedList(der, rootsOf(anchor))))
+  }
 
   const store = await openStore(options.home, { place, network: anchor.network })
   try {
     const numbers = [found.crlNumber, (await store.highWater.read()).crlNumber, ...lists.map(({ number }) => number)]
     // Where no database tells, lists may have been made since the backup: ours is above any that can be out there.
-    const highest = Math.max(...numbers) + (before === null ? CRL_NUMBERS_LEFT_OUT : 0)
+    const until = Math.max(...numbers) + (before.list === null ? CRL_NUMBERS_LEFT_OUT : 0)
+    // What earlier restores had lost and nobody has given back yet is still to be asked for.
+    const lost = [before.recovery, await readRecovery(store.database)].flatMap((one) => one?.after ?? [])
+    const after = Math.min(before.list === null ? found.crlNumber : until, ...lost)
+    const recovery = { at: now, after, until, asked: after === until, disabled: [] }
+    await store.database.transaction().execute((inside) => writeRecovery(inside, recovery))
     let added = 0
-    for (const list of lists) added += await store.revocations.adopt(list, now)
-    await store.highWater.raise({ crlNumber: highest, audit: null })
-    const facts = { restored: made, crlAtLeast: highest + 1, revocationsKept: added }
-    const text = `The CA is as it was at ${made}; ${added} later revocations are kept. The next list is ${highest + 1} or later.`
-    tell(options, facts, text)
+    for (const list of lists) added += await store.revocations.adopt(list, now, anchor)
+    await store.highWater.raise({ crlNumber: until, audit: null })
+    const facts = { restored: made, crlAtLeast: until + 1, revocationsKept: added }
+    const text = [
+      `The CA is as it was at ${made}; ${added} later revocations are kept. The next list is ${until + 1} or later.`,
+      ...(after === until
+        ? []
+        : [
+            'At its start the CA first asks its devices what it has revoked since: have some of them on.',
+            'If you know more than they do, revoke it again, or restore with --crl and the newest list that you have.',
+          ]),
+    ]
+    tell(options, facts, text.join('\n'))
   } finally {
     await store.close()
   }
@@ -96,11 +116,11 @@ const takePlace = async (
     await replaceDatabase(place.path, (transaction) => writeRows(transaction, rows))
     return before
   }
-  let before: Uint8Array | null = null
+  let before = NOTHING
   await fillServer(place.address, {
     replace: async (transaction) => {
       await checkOwner(transaction, place.address, network)
-      before = await newestList(createRevocations(transaction, createHighWater(home)))
+      before = await lookAt(transaction, createRevocations(transaction, createHighWater(home)))
     },
     fill: async (transaction) => {
       await writeRows(transaction, rows)
@@ -108,23 +128,30 @@ const takePlace = async (
     },
   })
   await remember(home, place.address)
-  return before as Uint8Array | null
+  return before
 }
 
-/** The newest list of the file that is there; null where there is none, or it can't be read: it is why somebody restores. */
-const lookInto = async (home: string): Promise<Uint8Array | null> => {
+/** What the database that was there knew of lists. */
+type Before = { readonly list: Uint8Array | null; readonly recovery: Recovery | null }
+
+const NOTHING: Before = { list: null, recovery: null }
+
+/** Of the file that is there; nothing where there is none, or it can't be read: it is why somebody restores. */
+const lookInto = async (home: string): Promise<Before> => {
   const store = await openStore(home).catch((error: unknown) => {
     if (error instanceof LanyardError && error.code === 'storage-failed') return null
     throw error
   })
-  if (store === null) return null
-  return newestList(store.revocations).finally(store.close)
+  return store === null ? NOTHING : lookAt(store.database, store.revocations).finally(store.close)
 }
 
-const newestList = async (revocations: Pick<Revocations, 'latest' | 'unsigned'>): Promise<Uint8Array | null> => {
+const lookAt = async (
+  database: Pick<Database, 'selectFrom'>,
+  revocations: Pick<Revocations, 'latest' | 'unsigned'>,
+): Promise<Before> => {
   const unsigned = await revocations.unsigned()
   if (unsigned) throw fault('input-invalid', 'revocations here wait for a signature: start the CA once, and stop it')
-  return (await revocations.latest())?.der ?? null
+  return { list: (await revocations.latest())?.der ?? null, recovery: await readRecovery(database) }
 }
 
 const readListFile = async (path: string): Promise<Uint8Array> => {
@@ -133,13 +160,3 @@ const readListFile = async (path: string): Promise<Uint8Array> => {
   })
   return fromPem('X509 CRL', content.toString('latin1')) ?? content
 }
-
-const readList = (der: Uint8Array, anchor: TrustAnchor): { number: number; entries: Revoked[] } => {
-  const read = rootsOf(anchor).map((root) => readRevocationList(der, root))
-  const list = orThrow(read.find((one) => !isRefusal(one)) ?? read[0])
-  if (list === undefined) throw fault('fault')
-  const entries = [...list.entries()].map(({ serial, date, reason }) => ({ serial, time: date, reason: known(reason) }))
-  return { number: list.number, entries }
-}
-
-const known = (text: string): Reason => REASONS.find((reason) => reason === text) ?? 'unspecified'

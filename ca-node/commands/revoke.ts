@@ -4,7 +4,7 @@ import { REVOCATION_POLL_MS, SIGNING_WAIT_MS } from '../../shared/limits.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { createAuthority } from '../authority.ts'
-import { REASONS, type Reason, type RevokedDevices, type Target } from '../revocations.ts'
+import { REASONS, type Reason, type RevokedDevices, type Target } from '../put-out.ts'
 import { openCaKeys } from '../root-key.ts'
 import { atDesk, confirmed, type Desk, type Options, passphraseSources, tell } from './command.ts'
 

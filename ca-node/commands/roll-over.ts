@@ -4,7 +4,7 @@ import { networkCode } from '../../shared/network-code.ts'
 import { passphraseFrom } from '../../shared/passphrase.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { createAuthority } from '../authority.ts'
-import { endOverlap, noteRoot, overlapOf } from '../roll-over.ts'
+import { checkRoot, endOverlap, noteRoot, overlapOf } from '../roll-over.ts'
 import { createNextKeys, openCaKeys, retireKeys } from '../root-key.ts'
 import { timeText } from '../tables.ts'
 import { atDesk, confirmed, type Desk, type Options, passphraseSources, tell } from './command.ts'
@@ -21,6 +21,7 @@ export const rollOver = (options: RollOverOptions): Promise<void> =>
   atDesk(options, (desk) => (options.finish === true ? finish(desk, options) : begin(desk, options)))
 
 const begin = async ({ identity, database, revocations, now }: Desk, options: RollOverOptions): Promise<void> => {
+  await checkRoot(database, identity.anchor.generation) // elsewhere somebody has done it: two next roots would split the network
   const open = await overlapOf(database, identity, now)
   if (open !== null) throw fault('overlap-open', `until ${timeText(open.until)}`)
   await confirmed(options, `Make a new root for “${identity.anchor.name}”, and erase the key of the one that it has?`)

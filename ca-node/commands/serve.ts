@@ -48,6 +48,10 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     process.stderr.write(`lanyard-ca: ${wordsOf(why)}\nnext: ${nextStepOf(why)}\n`)
     void Promise.resolve(running?.stop()).finally(() => process.exit(1))
   }
+  // After a restore: the operator may know what no device could tell.
+  const tellWhenNobodyKnew = (event: string, { answered }: Readonly<Record<string, unknown>>): void => {
+    if (event === 'devices-asked' && answered === 0) process.stderr.write(`lanyard-ca: ${NOBODY_KNEW}\n`)
+  }
   const ca = await startCa({
     home: options.home,
     passphrase,
@@ -60,6 +64,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     log: (event, facts) => {
       logger.info(facts, event)
       endWhenOutdated(event, facts)
+      tellWhenNobodyKnew(event, facts)
     },
   })
   running = ca
@@ -86,6 +91,11 @@ export const serve = async (options: ServeOptions): Promise<void> => {
 }
 
 const OUTDATED = 'root-outdated'
+
+const NOBODY_KNEW = [
+  'no device answered, so what was revoked after the backup is not known here; whoever knows tells it when they come',
+  'next: revoke it again, if you know of it (npm run ca -- audit tells where the backup ends), or restore with --crl FILE',
+].join('\n')
 
 const firstInvite = (ca: Ca): Promise<Invite[]> =>
   ca.invite({ count: 1, lifetimeMs: INVITE_LIFETIME_MS }).catch(async (error: unknown) => {

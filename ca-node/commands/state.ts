@@ -4,11 +4,13 @@ import { toPem } from '../../shared/certificate/pem.ts'
 import { fault } from '../../shared/errors.ts'
 import { replaceFile } from '../../shared/folder.ts'
 import { sha256 } from '../../shared/ids.ts'
-import { ROOT_ADVICE_MS } from '../../shared/limits.ts'
+import { CERTIFICATE_LIFETIME_MAX_MS, CRL_ENTRY_KEPT_MS, ROOT_ADVICE_MS } from '../../shared/limits.ts'
 import { networkCode } from '../../shared/network-code.ts'
+import type { Database } from '../database.ts'
 import { reachable } from '../invites.ts'
 import { listPending, readMode } from '../modes.ts'
 import { countAll, listInvites } from '../overview.ts'
+import { type Recovery, readRecovery } from '../recovery.ts'
 import { overlapOf } from '../roll-over.ts'
 import { table, timeText } from '../tables.ts'
 import { readTerms } from '../terms.ts'
@@ -35,6 +37,7 @@ export const showStatus = (options: Options): Promise<void> =>
       ...(await countAll(database, now)),
       crl: list === null ? null : { number: list.number, madeAt: list.madeAt, nextUpdate: list.nextUpdate },
       unsignedRevocations: await revocations.unsigned(),
+      recovery: await recoveryOf(database),
     }
     const rows = [
       ['network', facts.networkName],
@@ -60,10 +63,36 @@ export const showStatus = (options: Options): Promise<void> =>
       ['revocation list', list === null ? 'none yet' : `${list.number}, made ${timeText(list.madeAt)}`],
       ['', list === null ? '' : `good until ${timeText(list.nextUpdate)}${list.nextUpdate <= now ? ': STALE' : ''}`],
       ...(facts.unsignedRevocations ? [['', 'revocations wait for a signature: npm run ca']] : []),
+      ...recoveryRows(facts.recovery, now),
       ['audit', `${facts.auditRows} rows`],
     ]
     tell(options, facts, table(rows))
   })
+
+/** Of those whom a list has disabled, the ones who still are. */
+const recoveryOf = async (database: Database): Promise<Recovery | null> => {
+  const recovery = await readRecovery(database)
+  if (recovery === null || recovery.disabled.length === 0) return recovery
+  const out = database.selectFrom('users').select('name').where('disabled_at', 'is not', null)
+  const rows = await out.where('name', 'in', recovery.disabled).orderBy('name').execute()
+  return { ...recovery, disabled: rows.map(({ name }) => name) }
+}
+
+/** After a restore: what is not known yet, and what is to be looked at. */
+const recoveryRows = (recovery: Recovery | null, now: number): string[][] => {
+  if (recovery === null) return []
+  const { at, after, until, disabled } = recovery
+  return [
+    ['restored', timeText(at)],
+    ...(after < until && now < at + CERTIFICATE_LIFETIME_MAX_MS + CRL_ENTRY_KEPT_MS // nothing of then is good any more
+      ? [
+          ['', `lists from ${after + 1} to ${until} are taken over from whoever has one; until then a device`],
+          ['', 'that was revoked after the backup may be let in: revoke it again, if you know of it'],
+        ]
+      : []),
+    ...disabled.map((name) => ['', `${name} was disabled again: if that is wrong, npm run ca -- enable ${name}`]),
+  ]
+}
 
 const rootAdvice = (leftMs: number): string => (leftMs > ROOT_ADVICE_MS ? '' : ': SOON, see npm run ca -- roll-over')
 

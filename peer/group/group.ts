@@ -7,17 +7,23 @@ import {
   type NetworkId,
   type PeerId,
   type RoomId,
-  sha256,
   toEpoch,
   type UserName,
 } from '../../shared/ids.ts'
-import { BOXES_AT_ONCE, BOXES_PER_RECORD, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
+import {
+  BOXES_AT_ONCE,
+  BOXES_PER_RECORD,
+  EPOCH_ERASE_MS,
+  EPOCH_LIFETIME_MS,
+  EPOCH_MESSAGES,
+} from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
 import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { type BoxContext, openBox, SUITE, sealBox } from './boxes.ts'
+import { membersHash } from './members-hash.ts'
 import type { Prekey } from './prekeys.ts'
 import {
   commitmentOf,
@@ -49,7 +55,6 @@ export type Preparation = {
   readonly key: OwnSenderKey
   readonly rotated: boolean
   readonly bodies: readonly SenderKeyBody[]
-  readonly added: readonly PeerId[]
 }
 
 export type Sealed = {
@@ -68,14 +73,18 @@ export type Group = {
   prepare(room: RoomId, audience: Audience, options?: { rekey?: boolean }): Promise<Preparation | null>
   /** Whether the present key has come to its end by age or by use, or there is none. */
   due(room: RoomId): boolean
-  /** Takes a prepared key into use; within the transaction that stores its bodies. */
+  /** Takes a prepared key into use; within the transaction that stores the first of its bodies. */
   use(preparation: Preparation): void
+  /** Notes whom boxes of ours went to; within the transaction that stores them. */
+  boxed(room: RoomId, body: SenderKeyBody): void
   /** Seals one message under the present key, whose index it uses up. */
   seal(room: RoomId, plaintext: Uint8Array): Sealed
   /** Notes that an index is used; within the transaction that stores its record. */
   used(sealed: Sealed): void
   /** Forgets what is only in memory, after a transaction that failed. */
   forget(): void
+  /** Erases our own keys that are past their time, so that a stolen store does not open what we said long ago. */
+  eraseSpent(): void
   /** Opens our box of another device's sender key, and checks it against the commitment; `key-missing` is nobody's fault. */
   accept(log: LogId, body: SenderKeyBody): Promise<'accepted' | 'not-for-us' | Refusal>
   /** Opens a message by the ratchet; `key-missing` when its sender key is not here, or it is behind. */
@@ -144,7 +153,7 @@ export const createGroup = (parts: GroupParts): Group => {
       commitment,
       boxes: some,
     }))
-    return { key, rotated: due, bodies, added: boxes.map(({ to }) => to) }
+    return { key, rotated: due, bodies }
   }
 
   /** A further device of somebody who reads already opens nothing that its user may not read. */
@@ -161,7 +170,9 @@ export const createGroup = (parts: GroupParts): Group => {
   }
 
   const spent = (key: OwnSenderKey): boolean =>
-    key.nextIndex >= EPOCH_MESSAGES || parts.clock.now() >= key.created + EPOCH_LIFETIME_MS
+    key.secret.byteLength === 0 ||
+    key.nextIndex >= EPOCH_MESSAGES ||
+    parts.clock.now() >= key.created + EPOCH_LIFETIME_MS
 
   const freshKey = (room: RoomId, before: OwnSenderKey | null): OwnSenderKey => {
     const epoch = toEpoch(before === null ? 0 : before.epoch + 1)
@@ -183,14 +194,20 @@ export const createGroup = (parts: GroupParts): Group => {
       const present = current(room)
       return present === null || spent(present)
     },
-    use: ({ key, rotated, added }) => {
-      if (rotated) keys.setOwn(key)
-      keys.addRecipients(key.room, key.epoch, added)
-      if (rotated) own.set(key.room, key)
+    use: ({ key, rotated }) => {
+      if (!rotated) return
+      keys.setOwn(key)
+      own.set(key.room, key)
     },
+    boxed: (room, { epoch, boxes }) =>
+      keys.addRecipients(
+        room,
+        toEpoch(epoch),
+        boxes.map(({ to }) => to as PeerId),
+      ),
     seal: (room, plaintext) => {
       const present = current(room)
-      if (present === null) throw new Error('seal before prepare')
+      if (present === null || present.chain.byteLength === 0) throw new Error('seal before prepare')
       const { next, messageKey } = stepChain({ index: present.nextIndex, key: present.chain })
       const after = { ...present, nextIndex: next.index, chain: next.key }
       own.set(room, after)
@@ -202,6 +219,16 @@ export const createGroup = (parts: GroupParts): Group => {
       }
     },
     used: ({ next }) => keys.advanceOwn(next),
+    eraseSpent: () => {
+      const madeBefore = parts.clock.now() - EPOCH_ERASE_MS
+      keys.eraseOwn(madeBefore)
+      for (const [room, { created, secret, chain }] of own) {
+        if (created > madeBefore) continue
+        secret.fill(0)
+        chain.fill(0)
+        own.delete(room)
+      }
+    },
     forget: () => {
       own.clear()
       chains.clear()
@@ -260,17 +287,6 @@ export const createGroup = (parts: GroupParts): Group => {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
-
-/** SHA-256 over the sorted PeerIds, each ended by a zero byte. */
-const membersHash = (peers: readonly PeerId[]): Uint8Array =>
-  sha256(
-    new TextEncoder().encode(
-      [...peers]
-        .sort()
-        .map((peer) => `${peer}\0`)
-        .join(''),
-    ),
-  )
 
 /** At least one slice, so that an epoch without another reader is announced too. */
 const slices = <T>(items: readonly T[], size: number): T[][] =>

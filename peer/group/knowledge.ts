@@ -30,6 +30,12 @@ export type Knowledge = {
    * @param own its hash, of a membership record: the later records of its log know it
    */
   note(log: LogName, seq: number, after: readonly RecordHash[], own?: RecordHash): void
+  /**
+   * A membership record that counts for nobody, since its author signed two with one number, this one or an earlier one: but
+   * others may cite it. Who does knows what it cites itself, and the log up to that number, which all hold alike.
+   * @param fork the number; none of the log is noted from it on
+   */
+  noteVoid(log: LogName, fork: number, after: readonly RecordHash[], hash: RecordHash): void
   /** What the author of this record knew; of a number past the newest noted one, what its author knows by then. */
   pastOf(log: LogName, seq: number): Past
   /** Whether the author of this record knew the fact. */
@@ -93,6 +99,14 @@ export const createKnowledge = (): Knowledge => {
     for (const hash of newest) if (past.has(hash)) newest.delete(hash)
     newest.add(own)
   }
+  const noteVoid: Knowledge['noteVoid'] = (name, fork, after, hash) => {
+    if (noted.has(hash)) return
+    const before = pointAt(nameOf(name), fork)?.past ?? nothing
+    const past = after.reduce((bits, cited) => union(bits, closureOf(cited).bits), before.bits)
+    const number = closures.length
+    noted.set(hash, { number, log: NOWHERE, seq: -1 })
+    closures.push(shared(union(past, single(number))))
+  }
   const learn = (log: string, seq: number, past: Known): void => {
     const points = logs.get(log) ?? []
     if (points.length === 0) logs.set(log, points)
@@ -106,6 +120,7 @@ export const createKnowledge = (): Knowledge => {
   return {
     lacks: (after) => after.filter((hash) => !noted.has(hash)),
     note,
+    noteVoid,
     pastOf: (log, seq) => pointAt(nameOf(log), seq)?.past ?? nothing,
     knows: (log, seq, hash) => pointAt(nameOf(log), seq)?.past.has(hash) ?? false,
     since: (name, hash) => {
@@ -119,6 +134,9 @@ export const createKnowledge = (): Knowledge => {
     newest: () => [...newest].sort(),
   }
 }
+
+/** It stands in no log that counts. */
+const NOWHERE = ''
 
 const union = (a: Bits, b: Bits): Bits => {
   const [long, short] = a.length >= b.length ? [a, b] : [b, a]

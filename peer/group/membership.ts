@@ -84,8 +84,7 @@ export const evaluate = (
     },
     judge,
     hiddenRanges: (user, log, knowledge) => hiddenRanges(stayOf(user), log, knowledge),
-    entryKnownBy: (user, past) =>
-      presentOf(stayOf(user)).some(({ hash, body }) => body.kind === 'room' || past.has(hash)),
+    entryKnownBy: (user, past) => presentOf(stayOf(user)).some(({ hash }) => past.has(hash)),
     allowed: (user, operation) => whyNotAllowed({ open, members, authority, stays }, user, operation),
   }
 }

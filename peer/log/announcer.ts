@@ -3,12 +3,13 @@ import { fromHex, type PeerId, type RoomId } from '../../shared/ids.ts'
 import {
   ACK_AFTER_MS,
   ACK_EVERY_MS,
+  HINT_FANOUT,
   TELL_AFTER_MS,
   TELL_EVERY_MS,
   TELL_FANOUT,
   TELL_JITTER_MS,
 } from '../../shared/limits.ts'
-import type { Random } from '../../shared/random.ts'
+import { type Random, rotated } from '../../shared/random.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { LogId } from '../store/records.ts'
@@ -30,9 +31,9 @@ export type AnnouncerParts = {
   readonly self: PeerId
   readonly log: Pick<Log, 'head' | 'onAdvance'>
   readonly sessions: Pick<Sessions, 'list' | 'of'>
-  /** Whether a session's user and ours are both members of a room, as far as we know. */
-  readonly shares: (room: RoomId, session: Session) => boolean
-  /** Gossip passes others' records on by itself; of what is pushed, each member tells the others. */
+  /** Whether a session's user is in a room, as far as we know. */
+  readonly reaches: (room: RoomId, session: Session) => boolean
+  /** Gossip passes others' records on by itself, and a few are told in case; of what is pushed, each member tells all others. */
   readonly carrier: (room: RoomId) => 'gossip' | 'push'
   /** Whether we are catching up with a room: then there is nothing to tell yet. */
   readonly isBehind: (room: RoomId) => boolean
@@ -65,7 +66,7 @@ export const createAnnouncer = (parts: AnnouncerParts): Announcer => {
   const acknowledge = (room: RoomId, news: readonly News[]): Outcome => {
     for (const [author, ofAuthor] of Map.groupBy(news, ({ log: id }) => id.device)) {
       const session = sessions.of(author)
-      if (session === undefined || !parts.shares(room, session)) continue
+      if (session === undefined || !parts.reaches(room, session)) continue
       parts.tell(
         author,
         room,
@@ -75,17 +76,17 @@ export const createAnnouncer = (parts: AnnouncerParts): Announcer => {
     return 'all told'
   }
   /** Who does not say within a moment that it holds what was new then is told how it is now. */
-  const tellAll = (room: RoomId, news: readonly News[]): Outcome => {
+  const tellSome = (room: RoomId, news: readonly News[], fanout: number, whenTold: Outcome): Outcome => {
     if (parts.isBehind(room)) return 'later'
     let told = 0
-    for (const session of sessions.list()) {
-      if (!parts.shares(room, session)) continue
+    for (const session of rotated(sessions.list(), parts.random)) {
+      if (!parts.reaches(room, session)) continue
       const peer = session.device.peerId
       const unknown = news.filter(
         ({ log: id, upTo }) => id.device !== peer && !isSettled(room, peer, id, Math.min(upTo, seqOf(id))),
       )
       if (unknown.length === 0) continue
-      if (told++ === TELL_FANOUT) return 'later'
+      if (told++ === fanout) return whenTold
       const heads = unknown.map(({ log: id }) => pointOf(id))
       parts.tell(peer, room, heads)
       for (const head of heads) settle(room, peer, logOf(room, head), head.seq)
@@ -95,23 +96,33 @@ export const createAnnouncer = (parts: AnnouncerParts): Announcer => {
 
   const acks = createRounds(parts.clock, ACK_AFTER_MS, ACK_EVERY_MS, acknowledge, () => undefined)
   const tellAfter = TELL_AFTER_MS + jitter(parts.random)
-  const tells = createRounds(parts.clock, tellAfter, TELL_EVERY_MS, tellAll, (room) => settled.delete(room))
+  const forget = (room: RoomId): void => {
+    if (tells.isIdle(room) && hints.isIdle(room)) settled.delete(room)
+  }
+  /** All must know in the end. */
+  const tellAll: Work = (room, news) => tellSome(room, news, TELL_FANOUT, 'later')
+  const tells = createRounds(parts.clock, tellAfter, TELL_EVERY_MS, tellAll, forget)
+  /** Gossip brings it to all but a few. */
+  const hint: Work = (room, news) => tellSome(room, news, HINT_FANOUT, 'told so far')
+  const hints = createRounds(parts.clock, tellAfter, TELL_EVERY_MS, hint, forget)
   const end = log.onAdvance((id) => {
     const own = id.device === parts.self
     if (!own && sessions.of(id.device) !== undefined) acks.add(id, seqOf(id))
-    if (own || parts.carrier(id.room) === 'push') tells.add(id, seqOf(id))
+    const rounds = own || parts.carrier(id.room) === 'push' ? tells : hints
+    rounds.add(id, seqOf(id))
   })
   return {
     heard: (peer, room, heads) => {
       for (const head of heads) {
         const id = logOf(room, head)
-        if (tells.has(id)) settle(room, peer, id, head.seq)
+        if (tells.has(id) || hints.has(id)) settle(room, peer, id, head.seq)
       }
     },
     stop: () => {
       end()
       acks.stop()
       tells.stop()
+      hints.stop()
     },
   }
 }
@@ -122,13 +133,14 @@ const nameOf = ({ device, incarnation }: LogId): string => `${device}/${incarnat
 
 /** What a round has done: all that is known by now is told; or what was new when it was noted; or it must be done again. */
 type Outcome = 'all told' | 'told so far' | 'later'
+type Work = (room: RoomId, news: readonly News[]) => Outcome
 
 /** Gathers what is new in each room, and works it off a moment after the first of it, and not too often. */
 const createRounds = (
   clock: Clock,
   afterMs: number,
   everyMs: number,
-  work: (room: RoomId, news: readonly News[]) => Outcome,
+  work: Work,
   /** There is nothing new left in a room. */
   onDone: (room: RoomId) => void,
 ) => {
@@ -162,6 +174,7 @@ const createRounds = (
       plan(log.room)
     },
     has: (log: LogId): boolean => rooms.get(log.room)?.news.has(nameOf(log)) ?? false,
+    isIdle: (room: RoomId): boolean => (rooms.get(room)?.news.size ?? 0) === 0,
     stop: (): void => {
       for (const { timer } of rooms.values()) clearTimeout(timer ?? undefined)
       rooms.clear()

@@ -1,24 +1,18 @@
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
-import {
-  type CertificateHash,
-  type Incarnation,
-  type PeerId,
-  type RecordHash,
-  type RoomId,
-  toIncarnation,
-} from '../../shared/ids.ts'
+import type { Incarnation, PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { FOULS_REMEMBERED, INGEST_SLICE_MS, RECORD_AHEAD_MAX_MS } from '../../shared/limits.ts'
-import { senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
-import { headerCodec } from '../../shared/wire/record.ts'
+import { isMembershipKind } from '../../shared/wire/membership.ts'
 import type { Group } from '../group/group.ts'
 import type { Directory } from '../rooms/directory.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { Judge } from './judge.ts'
 import { type Log, place } from './log.ts'
+import type { OpenedMessage } from './opened-message.ts'
 import { bodyOf, createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
+import { createSenderBoxes } from './sender-boxes.ts'
 import { createWaiting } from './waiting.ts'
 
 /** The way in for every record of others, whether gossip or sync brought it: verify, place, store, open. */
@@ -54,35 +48,16 @@ export type IngestParts = {
 
 /** What else is kept of records; both within the transaction that stores them. */
 export type Notes = {
+  /** A record, whether it counts or not. */
+  witnessed(log: LogId, record: ParsedRecord): void
   /** A record that counts. */
   stored(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
   /** A message that has just become readable, whether it counts or not. */
   opened(message: OpenedMessage): void
 }
 
-/** A message that has just become readable. */
-export type OpenedMessage = {
-  readonly hash: RecordHash
-  readonly author: CertificateHash
-  readonly log: LogId
-  readonly seq: number
-  /** Milliseconds since the epoch, by the author's hybrid clock, and its counter. */
-  readonly ms: number
-  readonly count: number
-  /** It is readable, and counts for nobody. */
-  readonly hidden: boolean
-  readonly plaintext: Uint8Array
-}
-
 type Readable = Omit<OpenedMessage, 'hidden'>
 type Item = { readonly record: ParsedRecord; readonly outcome: PromiseWithResolvers<'stored' | Refusal> }
-/** A sender-key record's body, and whose it is. */
-type Boxes = {
-  readonly hash: RecordHash
-  readonly sealed: Uint8Array
-  readonly author: VerifiedDevice
-  readonly log: LogId
-}
 type Stored = { readonly record: ParsedRecord; readonly author: VerifiedDevice; readonly log: LogId }
 
 export const createIngest = (parts: IngestParts): Ingest => {
@@ -117,6 +92,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
         }
         rooms.conclude()
         for (const one of stored) {
+          parts.notes.witnessed(one.log, one.record)
           if (!rooms.isHidden(one.log, one.record.header.seq)) parts.notes.stored(one.log, one.record, one.author)
         }
         messages = opened.map((one) => ({ ...one, hidden: rooms.isHidden(one.log, one.seq) }))
@@ -124,7 +100,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
         group.flush()
       })
     } catch (error) {
-      for (const { log: id } of stored) log.reload(id.room)
+      for (const room of new Set(queue.slice(0, taken.length + 1).map(({ record }) => record.room))) log.reload(room)
       group.forget()
       rooms.forget()
       for (const item of queue) item.outcome.resolve(refusalOf(error))
@@ -140,8 +116,10 @@ export const createIngest = (parts: IngestParts): Ingest => {
       if (one.record.header.kind !== 'sender-key') continue
       // What can't be stored now is asked of the key service later.
       const { record, author, log: id } = one
-      const boxes = { hash: record.hash, sealed: bodyOf(record), author, log: id }
-      await acceptKey(boxes).catch((error: unknown) => parts.onFoul(refusalOf(error), null))
+      const sealed = bodyOf(record)
+      await boxes
+        .accept({ hash: record.hash, sealed, author, log: id })
+        .catch((error: unknown) => parts.onFoul(refusalOf(error), null))
     }
   }
 
@@ -153,6 +131,8 @@ export const createIngest = (parts: IngestParts): Ingest => {
     parts.onFoul(refusal, author)
     return refusal
   }
+
+  const boxes = createSenderBoxes({ ...parts, note: (message) => parts.notes.opened(message), onFoul: foul })
 
   /** Verifies one record and stores it with all that waited for it. */
   const accept = (record: ParsedRecord, stored: Stored[], opened: Readable[]): 'stored' | Refusal => {
@@ -173,17 +153,20 @@ export const createIngest = (parts: IngestParts): Ingest => {
     if (unproved !== null) return foul(unproved, record.hash, null)
     const barred = inTime(record, author)
     if (barred !== null) return foul(barred, record.hash, author)
+    const { seq } = record.header
+    if (seq >= (log.fork(id) ?? Number.POSITIVE_INFINITY)) return beyondFork(record, id)
     if (isRefusal(placed)) {
       if (placed.code === 'record-gap') {
-        waiting.add(nameOf(id, record.header.seq), record)
+        waiting.add(nameOf(id, seq), record)
         parts.onLack(record.room, placed)
         return placed
       }
-      if (placed.code === 'record-equivocation') {
-        records.keepFork(id, record, encodeRecord(record.wire))
-        log.forked(id, record.header.seq)
-      }
-      return foul(placed, record.hash, author)
+      foul(placed, record.hash, author)
+      if (placed.code !== 'record-equivocation') return placed
+      records.keepFork(id, record, encodeRecord(record.wire))
+      log.forked(id, seq)
+      rooms.forked(id.room)
+      return beyondFork(record, id)
     }
     const verdict = rooms.judge(record, author, id)
     if (isRefusal(verdict)) return foul(verdict, record.hash, author)
@@ -195,10 +178,26 @@ export const createIngest = (parts: IngestParts): Ingest => {
     }
     store(record, author, id, stored, opened)
     // They take their place in the line, so that a thousand that waited do not hold up everything else.
-    for (const next of [...waiting.take(nameOf(id, record.header.seq + 1)), ...waiting.take(record.hash)]) {
-      queue.push({ record: next, outcome: Promise.withResolvers() })
-    }
+    release(nameOf(id, seq + 1), record.hash)
     return 'stored'
+  }
+  const release = (...awaited: readonly string[]): void => {
+    for (const next of awaited.flatMap(waiting.take)) queue.push({ record: next, outcome: Promise.withResolvers() })
+  }
+
+  /** It counts for nobody, and is not stored as a record; who cites a membership record must be understood all the same. */
+  const beyondFork = (record: ParsedRecord, id: LogId): Refusal => {
+    const refusal = refuse('record-equivocation', `number ${record.header.seq}`)
+    if (!isMembershipKind(record.header.kind)) return refusal
+    const lacking = rooms.learnVoid(id, record)
+    if (lacking === null) {
+      release(record.hash)
+      return refusal
+    }
+    waiting.add(lacking, record)
+    const lack = refuse('record-gap', `it cites ${lacking}`)
+    parts.onLack(record.room, lack)
+    return lack
   }
 
   /** An expired device writes no more, whoever relays it. And hybrid clocks follow the latest record: one from the year 9999 would drag everybody's along. */
@@ -240,34 +239,6 @@ export const createIngest = (parts: IngestParts): Ingest => {
     if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
   }
 
-  /** Opens our box in a sender-key record, and with it the messages that waited for it. */
-  const acceptKey = async ({ hash, sealed, author, log: id }: Boxes): Promise<void> => {
-    const body = senderKeyBodyCodec.decode(sealed)
-    const verdict = isRefusal(body) ? body : await group.accept(id, body)
-    if (isRefusal(verdict) && verdict.code !== 'key-missing') foul(verdict, hash, author)
-    if (isRefusal(verdict) || verdict === 'not-for-us' || isRefusal(body)) return
-    const opened: OpenedMessage[] = []
-    database.transaction(() => {
-      for (const locked of records.lockedOf(id)) {
-        const header = headerCodec.decode(locked.header)
-        if (isRefusal(header) || header.key === undefined || header.key.epoch !== body.epoch) continue
-        if (locked.body === null) continue
-        const message = group.open(id, header.key, locked.body)
-        if (isRefusal(message)) {
-          if (message.code !== 'key-missing') foul(message, locked.hash, author)
-          continue
-        }
-        records.setKey(locked.hash, message.messageKey)
-        const { hash, ms, count, hidden } = locked
-        const { plaintext } = message
-        opened.push({ hash, author: author.hash, log: id, seq: header.seq, ms, count, hidden, plaintext })
-      }
-      for (const message of opened) parts.notes.opened(message)
-      group.flush()
-    })
-    for (const message of opened) parts.onOpened(message)
-  }
-
   return {
     take: (record) => {
       const outcome = Promise.withResolvers<'stored' | Refusal>()
@@ -275,16 +246,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
       running ??= run()
       return outcome.promise
     },
-    reopen: async (room) => {
-      if (!records.hasLocked(room)) return
-      for (const { hash, author: certificate, header: bytes, body: sealed } of records.ofKind(room, 'sender-key')) {
-        const author = directory.resolve(certificate)
-        const header = headerCodec.decode(bytes)
-        if (author === null || isRefusal(header) || author.peerId === parts.self || sealed === null) continue
-        const id = { room, device: author.peerId, incarnation: toIncarnation(header.inc) }
-        await acceptKey({ hash, sealed, author, log: id })
-      }
-    },
+    reopen: boxes.reopen,
     idle: async () => {
       while (running !== null) await running
     },

@@ -1,5 +1,6 @@
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { Refusal } from '../../shared/errors.ts'
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Verdict } from '../rooms/room.ts'
 import type { LogId } from '../store/records.ts'
 import type { ParsedRecord } from './record.ts'
@@ -12,6 +13,13 @@ export type Judge = {
   judge(record: ParsedRecord, author: VerifiedDevice, log: LogId): Verdict
   /** The record is being stored, within a transaction. */
   learn(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
+  /** The author of a log in this room was found to have signed two records with one number; within a transaction. */
+  forked(room: RoomId): void
+  /**
+   * A membership record beyond a fork of its log is here; within a transaction. It counts for nobody, but others may cite it.
+   * @returns what it cites and is not here, for which it has to wait
+   */
+  learnVoid(log: LogId, record: ParsedRecord): RecordHash | null
   /** All of the transaction is learnt: hides what does not count, within it. */
   conclude(): void
   /** Whether a record that was taken counts for nobody, because its author was removed or revoked by then. */

@@ -35,8 +35,8 @@ export type PushParts = {
   readonly sessions: Sessions
   readonly ingest: Pick<Ingest, 'take'>
   readonly allowance: Pick<Allowance, 'spend'>
-  /** Whether a session's user and ours are both members of a room, as far as we know. */
-  readonly shares: (room: RoomId, session: Session) => boolean
+  /** Whether a session's user is in a room, as far as we know. */
+  readonly reaches: (room: RoomId, session: Session) => boolean
   /** A peer sent something that is not in the protocol. */
   readonly onFoul: (refusal: Refusal, peer: PeerId) => void
   /** A peer sent a record that no honest member does; `ingest` tells the user of it. */
@@ -63,7 +63,7 @@ export const startPush = async (parts: PushParts): Promise<Push> => {
     send: (records, to) => {
       for (const { room, data } of bundlesOf(records)) {
         for (const session of sessions.list()) {
-          if (to?.(session) ?? parts.shares(room, session)) streams.send(session.device.peerId, data)
+          if (to?.(session) ?? parts.reaches(room, session)) streams.send(session.device.peerId, data)
         }
       }
     },

@@ -8,7 +8,8 @@ import type { Turn } from './turns.ts'
 
 /**
  * What another member lacks of a room, frame by frame, in the order of time; the next frame is read when the last is on its
- * way, so a slow reader costs no memory. Both records of a fork come last: they prove it, whatever was before.
+ * way, so a slow reader costs no memory. Membership records beyond forks come first, since others cite them. Both records of
+ * a fork come last: they prove it, whatever was before.
  */
 export async function* framesOf(
   store: ServingStore,
@@ -36,6 +37,7 @@ async function* recordsOf(
   missing: readonly Missing[],
   turn: Turn,
 ): AsyncGenerator<Uint8Array> {
+  if (missing.length > 0) yield* store.voids(room)
   for await (const arrival of mergedInTime(store, room, missing, turn)) {
     const record = store.wire(arrival)
     if (record !== null) yield encodeRecord(record)

@@ -28,7 +28,7 @@ import type { Ingest } from './ingest.ts'
 import { isLie } from './lies.ts'
 import { type ParsedRecord, parseRecord } from './record.ts'
 import { lacks, openDigestOf } from './sync.ts'
-import { inFrames, type SyncServerParts, serveSync } from './sync-server.ts'
+import { inFrames, type OfferedRoom, type SyncServerParts, serveSync } from './sync-server.ts'
 import { createTurns, sliceOf, type Turn } from './turns.ts'
 
 export type SyncParts = SyncServerParts & {
@@ -47,14 +47,8 @@ export type SyncParts = SyncServerParts & {
 
 /** How a pull ended: how many records were stored, and whether the peer says it has more. */
 export type Pulled = { readonly stored: number; readonly lacking: boolean }
-/** A room that a peer says it shares with us. */
-export type SharedRoom = {
-  readonly room: RoomId
-  /** Whether we are in it, as far as the peer knows; else it is open to us. */
-  readonly isMember: boolean
-  /** Whether both hold the same of it, as it was there when we asked. */
-  readonly agrees: () => boolean
-}
+/** A room that a peer says it shares, or would share, with us; and whether both hold the same of it, as it was there when we asked. */
+export type SharedRoom = OfferedRoom & { readonly agrees: () => boolean }
 
 export type Sync = {
   /**

@@ -35,8 +35,8 @@ export type SyncServerParts = {
   readonly serving: ServingStore
   readonly allowance: Pick<Allowance, 'spend'>
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
-  /** The rooms that the session's user is a member of, as far as we know, or may come into by itself. */
-  readonly sharedRooms: (session: Session) => readonly { readonly room: RoomId; readonly isMember: boolean }[]
+  /** The rooms that we are in and the session's user is in, too, or may come into. */
+  readonly sharedRooms: (session: Session) => readonly OfferedRoom[]
   /** The open rooms that we know of, at most OPEN_ROOMS_MAX. */
   readonly openRooms: () => readonly OpenRoom[]
   /** A peer sent something that is not in the protocol. */
@@ -44,6 +44,9 @@ export type SyncServerParts = {
   /** How far a peer that asked holds logs that we know; and whether it has more than we do. */
   readonly onHeads: (peer: PeerId, room: RoomId, heads: readonly LogPoint[], theyHaveMore: boolean) => void
 }
+
+/** A room that is told of: the asker is in it, as far as we know, or may come into it by itself. */
+export type OfferedRoom = { readonly room: RoomId; readonly isMember: boolean }
 
 /** An open room, and the record that founds it, as `encodeRecord` makes it. */
 export type OpenRoom = { readonly room: RoomId; readonly record: Uint8Array }

@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.ts'
 import type { PeerId } from '../../shared/ids.ts'
 import { CA_SIGHT_MS } from '../../shared/limits.ts'
 import type { Connection, Node } from '../../shared/network/node.ts'
+import { peerIdOf } from '../../shared/network/peer-id.ts'
 import type { Random } from '../../shared/random.ts'
 import { byTheClock } from '../by-the-clock.ts'
 
@@ -10,7 +11,7 @@ export type CaLinkParts = {
   readonly ca: { readonly caPeerId: PeerId; readonly addresses: readonly string[] }
   readonly clock: Clock
   readonly random: Random
-  /** The CA is connected; called once a connection. */
+  /** The CA is connected; called once a connection, also when it has dialed us. */
   readonly onSight: (connection: Connection) => void
 }
 
@@ -31,7 +32,14 @@ export const startCaLink = ({ node, ca, clock, random, onSight }: CaLinkParts): 
       dialing = false
     }
   }
+  const end = node.onConnection((connection) => {
+    if (connection.direction === 'inbound' && peerIdOf(connection.remotePeer) === ca.caPeerId) onSight(connection)
+  })
   void look()
   const waitMs = () => CA_SIGHT_MS * (1 - (random.bytes(1)[0] ?? 0) / 512)
-  return byTheClock({ clock, waitMs, job: () => void look() })
+  const stop = byTheClock({ clock, waitMs, job: () => void look() })
+  return () => {
+    end()
+    stop()
+  }
 }

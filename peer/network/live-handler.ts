@@ -7,10 +7,12 @@ import {
   LIVE_BUFFER_BYTES,
   LIVE_MAX_BYTES,
   LIVE_QUEUE_BYTES,
+  TELL_FANOUT,
   TYPING_LASTS_MS,
 } from '../../shared/limits.ts'
 import { openFrames } from '../../shared/network/frames.ts'
 import type { Node, Stream } from '../../shared/network/node.ts'
+import { type Random, rotated } from '../../shared/random.ts'
 import { type LiveMessage, liveCodec, liveProtocol, type PresenceState } from '../../shared/wire/live.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { Allowance } from './allowance.ts'
@@ -26,8 +28,11 @@ export type Live = {
   presenceOf(peer: PeerId): PresenceState | null
   /** Our user writes something in a room; however often it is called, the members hear it every few seconds. */
   typing(room: RoomId): void
-  /** Something has changed about a room: its members who are here look at once; of an open room that is new, `everybody`. */
-  changed(room: RoomId, whom?: 'members' | 'everybody'): void
+  /**
+   * Something has changed about a room: its members who are here look at once. Of an open room that is new, `everybody`, or
+   * a `few` who pass it on.
+   */
+  changed(room: RoomId, whom?: 'members' | 'everybody' | 'few'): void
   /** Tells one peer how far we hold some logs of a room; of more than HELD_HEADS_MAX, that something has changed. */
   held(peer: PeerId, room: RoomId, heads: readonly LogPoint[]): void
   stop(): void
@@ -38,9 +43,12 @@ export type LiveParts = {
   readonly network: NetworkId
   readonly sessions: Sessions
   readonly clock: Clock
+  readonly random: Random
   readonly allowance: Pick<Allowance, 'spend'>
   /** Whether a session's user and ours are both members of a room, as far as we know. */
   readonly shares: (room: RoomId, session: Session) => boolean
+  /** Whether a session's user is in a room, be it that we have just left it. */
+  readonly reaches: (room: RoomId, session: Session) => boolean
   readonly onPresence: (session: Session, state: PresenceState) => void
   /** Somebody writes; it holds until this time, milliseconds since the epoch, unless it is said again. */
   readonly onTyping: (session: Session, room: RoomId, until: number) => void
@@ -66,7 +74,7 @@ export const startLive = async (parts: LiveParts): Promise<Live> => {
 
   const say = (peer: PeerId, message: LiveMessage): void => void streams.send(peer, liveCodec.encode(message))
   const sayInRoom = (room: RoomId, message: LiveMessage): void => {
-    for (const session of sessions.list()) if (parts.shares(room, session)) say(session.device.peerId, message)
+    for (const session of sessions.list()) if (parts.reaches(room, session)) say(session.device.peerId, message)
   }
   await node.handle(
     protocol,
@@ -114,8 +122,9 @@ export const startLive = async (parts: LiveParts): Promise<Live> => {
     },
     changed: (room, whom = 'members') => {
       const message: LiveMessage = { kind: 'changed', room: fromHex(room) }
+      const all = rotated(sessions.list(), parts.random)
       if (whom === 'members') sayInRoom(room, message)
-      else for (const { device } of sessions.list()) say(device.peerId, message)
+      else for (const { device } of whom === 'few' ? all.slice(0, TELL_FANOUT) : all) say(device.peerId, message)
     },
     held: (peer, room, heads) => {
       const few = heads.length <= HELD_HEADS_MAX

@@ -1,4 +1,5 @@
 import { isFromNewest, rootsOf } from '../../shared/certificate/lineage.ts'
+import type { RevocationEntry } from '../../shared/certificate/revocation-entry.ts'
 import {
   checkFresh,
   checkNewer,
@@ -12,6 +13,7 @@ import { CLOCK_SKEW_MS } from '../../shared/limits.ts'
 import type { ListHolder } from '../../shared/network/list-exchange.ts'
 import type { Roots } from '../identity/roots.ts'
 import type { RevocationListStore } from '../store/revocation-list.ts'
+import { stillKept } from './kept-lists.ts'
 
 /** Who is out, by the newest list of our roots that has reached us. */
 export type Revocations = ListHolder & {
@@ -40,14 +42,50 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
   const stored = store.get()
   const kept = stored === null ? null : await readKept(stored, roots)
   let list: RevocationList | null = kept === null || isRefusal(kept) ? null : kept
+  /** Older ones that say more. */
+  let older: readonly RevocationList[] = (await Promise.all(store.kept().map((der) => readKept(der, roots)))).flatMap(
+    (one) => (isRefusal(one) ? [] : [one]),
+  )
   const listeners = new Set<() => void>()
+  const find = (serial: string): RevocationEntry | undefined => {
+    let entry = list?.find(serial)
+    for (const one of older) entry ??= one.find(serial)
+    return entry
+  }
+
+  const take = async (der: Uint8Array): Promise<void> => {
+    // A root that another has followed makes no lists any more: perhaps somebody else has its key.
+    const read = await readRevocationListInTurns(der, roots.anchor().root)
+    if (isRefusal(read)) {
+      parts.onRefused(read)
+      return
+    }
+    // Never back, whoever sends it; two that bring the same list at once are no fault.
+    const newest = list === null || checkNewer(read, list) === null ? read : list
+    const before = [...(list === null ? [] : [list]), ...older]
+    const rest = [...before, read].filter(({ number }) => number !== newest.number)
+    const next = await stillKept(rest, newest, clock.now())
+    if (newest === list && next.length === older.length && next.every((one) => older.includes(one))) return
+    const flushed = store.put(
+      newest.der,
+      next.map((one) => one.der),
+    )
+    list = newest
+    older = next
+    parts.onNewer(newest)
+    for (const listener of listeners) listener()
+    await flushed // nobody's session lasts longer for it
+  }
+  // One at a time: each is held against what the one before has left.
+  let line: Promise<void> = Promise.resolve()
 
   return {
     number: () => list?.number ?? 0,
     der: () => list?.der ?? null,
-    has: (serial) => list?.find(serial) !== undefined,
+    kept: () => older,
+    has: (serial) => find(serial) !== undefined,
     since: ({ serial, certificate }) => {
-      const entry = list?.find(serial)
+      const entry = find(serial)
       if (entry === undefined) return null
       if (entry.reason !== 'superseded') return entry.date
       // Put out of use with its root: that says nothing against its device, which goes on with its log under a newer one.
@@ -56,24 +94,14 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
       return entry.date + CLOCK_SKEW_MS
     },
     disowned: ({ serial }) => {
-      const reason = list?.find(serial)?.reason
+      const reason = find(serial)?.reason
       return reason !== undefined && reason !== 'superseded'
     },
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
-    take: async (der) => {
-      // A root that another has followed makes no lists any more: perhaps somebody else has its key.
-      const read = await readRevocationListInTurns(der, roots.anchor().root)
-      if (isRefusal(read)) {
-        parts.onRefused(read)
-        return
-      }
-      // Never back, whoever sends it; two that bring the same list at once are no fault.
-      if (list !== null && checkNewer(read, list) !== null) return
-      const flushed = store.put(read.der)
-      list = read
-      parts.onNewer(read)
-      for (const listener of listeners) listener()
-      await flushed // nobody's session lasts longer for it
+    take: (der) => {
+      const turn = line.then(() => take(der))
+      line = turn.catch(() => undefined)
+      return turn
     },
     generation: () => roots.anchor().generation,
     successionsAfter: (generation) => roots.successions().slice(Math.max(0, generation - 1)),

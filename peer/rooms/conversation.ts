@@ -13,8 +13,10 @@ import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
 import type { Author } from '../log/author.ts'
-import type { Notes, OpenedMessage } from '../log/ingest.ts'
+import type { Notes } from '../log/ingest.ts'
 import type { Log } from '../log/log.ts'
+import type { OpenedMessage } from '../log/opened-message.ts'
+import type { LogMark } from '../store/receipts.ts'
 import type { LogId } from '../store/records.ts'
 import type { Stores } from '../store/stores.ts'
 import { coveredUntil } from './coverage.ts'
@@ -49,7 +51,7 @@ export type Conversation = {
    * The last number of a revoked device's log that counts: others' receipts prove it to be older than the revocation, or
    * were written when they learnt of that, within RECEIPT_GRACE_MS; and it is no later itself. −1 for none.
    */
-  coveredUntil(log: LogId, revokedAt: number): number
+  coveredUntil(log: LogId, revokedAt: number, hasSay: (receipt: LogMark) => boolean): number
   /** Somebody was revoked: vouches, now, for all that is held. @throws LanyardError `storage-failed` */
   testify(): Promise<void>
   /** Members or settings of a room, or what counts in it, has changed. */
@@ -78,8 +80,8 @@ export type ConversationParts = {
   readonly emit: (event: PeerEvent) => void
   /** Something may be due sooner than it was. */
   readonly onDue: () => void
-  /** A device that is not revoked. */
-  readonly isWitness: (device: PeerId) => boolean
+  /** Whether the word of a device counts: it is not revoked, and honest as far as is known. */
+  readonly isWitness: (log: LogId) => boolean
   /** When a device was revoked, milliseconds since the epoch; null when it was not. */
   readonly revokedSince: (device: PeerId) => number | null
   /** A receipt may prove records of a revoked device to be older than its revocation; within a transaction. */
@@ -200,6 +202,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     search,
     delivery,
     notes: {
+      witnessed: receipts.witnessed,
       stored: (log, record, author) => {
         receipts.stored(log, record, author)
         if (record.header.kind === 'message') sweeper.touch(log.room, record.header.time[0])
@@ -226,9 +229,14 @@ export const createConversation = (parts: ConversationParts): Conversation => {
       timeline.rejudged(log, from, to)
       search.forget()
     },
-    coveredUntil: (log, revokedAt) => {
+    coveredUntil: (log, revokedAt, hasSay) => {
       const covers = stores.receipts.covers(log, revokedAt + RECEIPT_GRACE_MS)
-      const covered = coveredUntil(log, covers, (seq) => records.hashAt(log, seq), parts.isWitness)
+      const covered = coveredUntil(
+        log,
+        covers,
+        (seq) => records.hashAt(log, seq),
+        (receipt) => parts.isWitness(receipt.log) && hasSay(receipt),
+      )
       const after = records.firstAfter(log, revokedAt + CLOCK_SKEW_MS) // two clocks differ a little
       return after === null ? covered : Math.min(covered, after - 1)
     },

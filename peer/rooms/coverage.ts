@@ -1,10 +1,10 @@
-import { type PeerId, type RecordHash, toHex } from '../../shared/ids.ts'
-import type { Cover } from '../store/receipts.ts'
+import { type RecordHash, toHex } from '../../shared/ids.ts'
+import type { Cover, LogMark } from '../store/receipts.ts'
 import type { LogId } from '../store/records.ts'
 
 /**
  * How far others' receipts prove a log to be older than a time: a stolen key writes nothing into the past of others. A
- * receipt counts whose hash is that of the record which is held here, by another device that is not revoked itself.
+ * receipt counts whose hash is that of the record which is held here, by another device whose word counts.
  * @param covers of this log, up to that time, the highest numbers first
  * @returns the highest number that is covered, and all before it; −1: none is
  */
@@ -12,10 +12,10 @@ export const coveredUntil = (
   log: LogId,
   covers: Iterable<Cover>,
   hashAt: (seq: number) => RecordHash | null,
-  isWitness: (device: PeerId) => boolean,
+  isWitness: (receipt: LogMark) => boolean,
 ): number => {
   for (const { seq, by, hash } of covers) {
-    if (by !== log.device && isWitness(by) && toHex(hash) === hashAt(seq)) return seq
+    if (by.log.device !== log.device && isWitness(by) && toHex(hash) === hashAt(seq)) return seq
   }
   return -1
 }

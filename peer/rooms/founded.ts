@@ -13,14 +13,17 @@ export type FoundedRoomParts = {
   readonly network: NetworkId
   /** Whether a record of a log counts as far as revocations go. */
   readonly vouched: (log: LogId, seq: number) => boolean
+  /** The lowest number with which the author of a log signed two records; null: there is none. */
+  readonly forkOf: (log: LogId) => number | null
 }
 
 /** A room that a record founded, and whose members its records tell. Before its `room` record has come it has none. */
-export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room => {
+export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts): Room => {
   const knowledge = createKnowledge()
   const facts = new Map<string, Fact>()
   let founding: FactOf<'room'> | null = null
   let membership: Membership | null = null
+  let unrevoked: Membership | null = null
   let version = 0
 
   const now = (): Membership | null => {
@@ -29,10 +32,22 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
     }
     return membership
   }
+  /** … as it would be if nobody had ever been revoked. */
+  const atFirst = (): Membership | null => {
+    if (founding !== null) unrevoked ??= evaluate(founding, facts.values())
+    return unrevoked
+  }
   const outsider = (user: UserName): Refusal | null =>
     now()?.members.has(user) === true ? null : refuse('not-a-member', user)
-  const note = ({ hash, header, log }: RoomRecord): void =>
-    knowledge.note(log, header.seq, header.after.map(toRecordHash), isMembershipKind(header.kind) ? hash : undefined)
+  const learnVoid: Room['learnVoid'] = (log, hash, after) => knowledge.noteVoid(log, forkOf(log) ?? 0, after, hash)
+  const isVoid = ({ log, header }: RoomRecord): boolean => header.seq >= (forkOf(log) ?? Number.POSITIVE_INFINITY)
+  const note = (record: RoomRecord): void => {
+    const { hash, header, log } = record
+    const after = header.after.map(toRecordHash)
+    const own = isMembershipKind(header.kind) ? hash : undefined
+    if (!isVoid(record)) knowledge.note(log, header.seq, after, own)
+    else if (own !== undefined) learnVoid(log, own, after)
+  }
 
   const judge: Room['judge'] = ({ header, body, user }) => {
     if (header.kind === 'device') return refuse('record-wrong-room', header.kind)
@@ -52,6 +67,7 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
   const learn: Room['learn'] = (record) => {
     note(record)
     const { hash, header, log, user } = record
+    if (isVoid(record) && header.kind !== 'room') return
     if (!isMembershipKind(header.kind) || record.body === null || facts.has(hash)) return
     const body = membershipBodyOf(header.kind, record.body)
     if (isRefusal(body)) return
@@ -61,6 +77,7 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
     facts.set(hash, fact)
     if (founding === null && isFact(fact, 'room')) founding = fact
     membership = null
+    unrevoked = null
     version++
   }
 
@@ -70,13 +87,17 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
     judge,
     place: note,
     learn,
+    lacks: (after) => knowledge.lacks(after)[0] ?? null,
+    learnVoid,
     refresh: () => {
       membership = null
       version++
     },
     mayWrite: (user) => (founding === null ? outsider(user) : (now()?.allowed(user, { kind: 'message' }) ?? null)),
     // Whoever likes may come into an open room: there is nothing to keep from them but the keys.
-    mayRead: (user) => (founding?.body.access === 'open' ? null : outsider(user)),
+    // Who was removed, and has not heard of it, is told so.
+    mayRead: (user) =>
+      founding?.body.access === 'open' ? null : (now()?.allowed(user, { kind: 'message' }) ?? outsider(user)),
     mayHaveKey: (user, log, seq) => {
       const state = now()
       if (state === null || !state.members.has(user)) return false
@@ -84,6 +105,11 @@ export const foundedRoom = ({ id, network, vouched }: FoundedRoomParts): Room =>
     },
     isMember: (user) => now()?.members.has(user) ?? false,
     hidden: (user, log) => now()?.hiddenRanges(user, log, knowledge) ?? [],
+    couldVouch: (user, log, seq) => {
+      const state = atFirst()
+      if (state === null || !state.wasMember(user)) return false
+      return !state.hiddenRanges(user, log, knowledge).some(([from, to]) => from <= seq && seq <= to)
+    },
     cite: (log, seq) =>
       knowledge
         .newest()

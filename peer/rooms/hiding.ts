@@ -19,7 +19,7 @@ export type Hiding = {
 
 export type HidingParts = {
   readonly records: Pick<RecordStore, 'hide'>
-  readonly log: Pick<Log, 'heads'>
+  readonly log: Pick<Log, 'heads' | 'fork'>
   readonly directory: Pick<Directory, 'userOf'>
   readonly revokedSince: (device: PeerId) => number | null
   readonly coveredUntil: (log: LogId, revokedAt: number) => number
@@ -33,7 +33,13 @@ export const createHiding = ({ records, log, directory, revokedSince, coveredUnt
     const user: UserName | null = directory.userOf(id.device)
     const ranges = user === null ? [] : room.hidden(user, id)
     const since = room.kind === 'directory' ? null : revokedSince(id.device)
-    return since === null ? ranges : [...ranges, [coveredUntil(id, since) + 1, LAST]]
+    const fork = room.kind === 'directory' ? null : log.fork(id)
+    return [
+      ...ranges,
+      ...(since === null ? [] : [[coveredUntil(id, since) + 1, LAST] as const]),
+      // Of two records with one number each member may hold another one, and what its author built upon it.
+      ...(fork === null ? [] : [[fork, LAST] as const]),
+    ]
   }
   const logsOf = (room: RoomId): LogId[] =>
     log.heads(room).map(({ device, inc }) => ({ room, device: device as PeerId, incarnation: toIncarnation(inc) }))

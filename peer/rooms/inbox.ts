@@ -1,7 +1,7 @@
 import type { CertificateHash, PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import { HISTORY_LOOK_MAX, HISTORY_PAGE_MAX, REACTIONS_READ_MAX } from '../../shared/limits.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
-import type { OpenedMessage } from '../log/ingest.ts'
+import type { OpenedMessage } from '../log/opened-message.ts'
 import type { LogId, RecordStore, StoredRecord } from '../store/records.ts'
 import type { PageFrom, TimelineStore } from '../store/timeline.ts'
 import type { DeliveryState } from './delivery.ts'

@@ -2,6 +2,7 @@ import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { RecordHash } from '../../shared/ids.ts'
 import { PREKEY_CHECK_MS } from '../../shared/limits.ts'
 import { deviceBodyCodec } from '../../shared/wire/bodies.ts'
+import type { Group } from '../group/group.ts'
 import type { OwnPrekeys } from '../group/own-prekeys.ts'
 import type { Author } from '../log/author.ts'
 import { encodeRecord } from '../log/record.ts'
@@ -21,6 +22,7 @@ export type OwnEntryParts = {
   readonly self: () => VerifiedDevice
   readonly directory: Directory
   readonly prekeys: OwnPrekeys
+  readonly group: Pick<Group, 'eraseSpent'>
   readonly author: Author
   readonly records: RecordStore
   /** The prekey could not be renewed this time. */
@@ -35,6 +37,7 @@ export const startOwnEntry = async (parts: OwnEntryParts): Promise<OwnEntry> => 
 
   const publish = async (): Promise<void> => {
     const self = parts.self()
+    parts.group.eraseSpent()
     const { prekey, fresh } = await prekeys.current()
     const newest = records.newestOf(log)
     if (fresh || newest === null || newest.author !== self.hash) {

@@ -16,8 +16,13 @@ import { type Company, isLarge, type Owed, receiptDue, tellsReads } from './rece
 
 /** Writes our receipts, and keeps what others' say. */
 export type Receipts = {
-  /** A record of somebody else is being stored, within its transaction. */
+  /** A record is being stored that counts, within its transaction. */
   stored(log: LogId, record: Pick<ParsedRecord, 'header' | 'wire'>, author: VerifiedDevice): void
+  /**
+   * A record of somebody else is being stored, whether it counts or not, within its transaction: what a receipt covers is
+   * kept, since whom it makes a member may be its own author.
+   */
+  witnessed(log: LogId, record: Pick<ParsedRecord, 'header' | 'wire'>): void
   /** Our user has read more, here. */
   marked(marks: readonly LogMark[]): void
   /** What a room's earlier life left untold. */
@@ -116,9 +121,10 @@ export const createReceipts = (parts: ReceiptsParts): Receipts => {
         read: someRead.map(pointOf),
       }
       const together = ({ header }: Unsigned): void => {
+        const own = { room, device: self.peerId, incarnation: toIncarnation(header.inc) }
         for (const { id, seq, hash } of someHeld) {
           store.tell(id, seq, -1)
-          store.cover(id, { seq, by: self.peerId, hash }, header.time[0])
+          store.cover(id, { seq, by: { log: own, seq: header.seq }, hash }, header.time[0])
           parts.onCovered(id, header.time[0])
         }
         for (const { log: id, seq } of someRead) store.tell(id, -1, seq)
@@ -127,12 +133,7 @@ export const createReceipts = (parts: ReceiptsParts): Receipts => {
     }
   }
 
-  const take = (room: RoomId, ms: number, body: ReceiptBody, author: VerifiedDevice): void => {
-    for (const { hash, ...point } of body.held) {
-      const { log: id, seq } = markOf(room, point)
-      store.cover(id, { seq, by: author.peerId, hash }, ms)
-      parts.onCovered(id, ms)
-    }
+  const take = (room: RoomId, body: ReceiptBody, author: VerifiedDevice): void => {
     if (parts.delivery.heard(author.peerId, room, body.held)) parts.onHeld(room, author.peerId)
     if (author.user === self.user) {
       const marks = body.read.map((point) => markOf(room, point))
@@ -142,11 +143,21 @@ export const createReceipts = (parts: ReceiptsParts): Receipts => {
   }
 
   return {
+    witnessed: (by, { header, wire }) => {
+      const body = header.kind === 'receipt' && wire.body !== null ? receiptBodyCodec.decode(wire.body) : null
+      if (body === null || isRefusal(body)) return
+      const [ms] = header.time
+      for (const { hash, ...point } of body.held) {
+        const { log: id, seq } = markOf(by.room, point)
+        store.cover(id, { seq, by: { log: by, seq: header.seq }, hash }, ms)
+        parts.onCovered(id, ms)
+      }
+    },
     stored: (id, record, author) => {
-      const { kind, time } = record.header
+      const { kind } = record.header
       if (kind === 'receipt') {
         const body = receiptBodyCodec.decode(bodyOf(record))
-        if (!isRefusal(body)) take(id.room, time[0], body, author)
+        if (!isRefusal(body)) take(id.room, body, author)
       } else if (kind !== 'device' && kind !== 'sender-key' && author.peerId !== self.peerId) {
         owe(id.room, { held: id })
       }

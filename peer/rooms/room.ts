@@ -31,6 +31,10 @@ export type Room = {
   place(record: RoomRecord): void
   /** Learns a record that was taken; those of a log in their order. */
   learn(record: RoomRecord): void
+  /** The first of these hashes that the room has not learnt: whatever cites it must wait. */
+  lacks(after: readonly RecordHash[]): RecordHash | null
+  /** Learns a membership record that lies beyond a fork of its log, and counts for nobody; all that it cites is learnt. */
+  learnVoid(log: LogId, hash: RecordHash, after: readonly RecordHash[]): void
   /** Revocations have changed: looks at its records anew. */
   refresh(): void
   /** Whether a user may write here now; the refusal says why not. */
@@ -42,6 +46,11 @@ export type Room = {
   isMember(user: UserName): boolean
   /** Numbers of a log that count for nobody. */
   hidden(user: UserName, log: LogId): readonly Range[]
+  /**
+   * Whether the author of a record had a say here, if nobody had ever been revoked: then its receipt is a testimony. By
+   * the members who count now it would be a circle: whom a revoked admin invited is a member by the testimony of members.
+   */
+  couldVouch(user: UserName, log: LogId, seq: number): boolean
   /** The newest membership records, without those that the log knew with the record before this number. */
   cite(log: LogId, seq: number): readonly RecordHash[]
   /** Whether an operation of a user's would count; the refusal says why not. */
@@ -84,12 +93,15 @@ export const fixedRoom = (
     },
     place: () => undefined,
     learn: () => undefined,
+    lacks: () => null,
+    learnVoid: () => undefined,
     refresh: () => undefined,
     mayWrite: outsider,
     mayRead: outsider,
     mayHaveKey: isMember,
     isMember,
     hidden: () => [],
+    couldVouch: isMember,
     cite: () => [],
     allows: () => refuse('room-fixed', facts.name),
     version: () => 0,

@@ -12,13 +12,15 @@ import {
 } from '../../shared/ids.ts'
 import { ROOMS_MAX } from '../../shared/limits.ts'
 import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
-import { headerCodec } from '../../shared/wire/record.ts'
-import type { Audience, Recipient } from '../group/group.ts'
+import { headerCodec, recordCodec } from '../../shared/wire/record.ts'
+import type { Audience } from '../group/group.ts'
 import type { Judge } from '../log/judge.ts'
 import type { Log } from '../log/log.ts'
 import type { ParsedRecord } from '../log/record.ts'
+import type { LogMark } from '../store/receipts.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { RoomStore } from '../store/rooms.ts'
+import { createAudiences } from './audiences.ts'
 import type { Directory } from './directory.ts'
 import { foundedRoom } from './founded.ts'
 import { createHiding } from './hiding.ts'
@@ -49,6 +51,8 @@ export type Rooms = Judge & {
   place(log: LogId, record: OwnRecord): void
   /** Records of ours are being stored, within their transaction. */
   learnOwn(log: LogId, record: OwnRecord): void
+  /** What was placed will not be stored: it has no place any more. */
+  unplace(): void
   isHidden(log: LogId, seq: number): boolean
   /** A newer revocation list is in force, or a receipt came that proves a revoked device's records to be older. */
   revocationsChanged(): void
@@ -72,7 +76,7 @@ export type RoomsParts = {
   /** When a device was revoked, milliseconds since the epoch; null when it was not. */
   readonly revokedSince: (device: PeerId) => number | null
   /** The last number of a revoked device's log that others' receipts prove to be older than its revocation; −1 for none. */
-  readonly coveredUntil: (log: LogId, revokedAt: number) => number
+  readonly coveredUntil: (log: LogId, revokedAt: number, hasSay: (receipt: LogMark) => boolean) => number
   /** Members, admins or settings of a room, or what counts in it, has changed. */
   readonly onChange: (room: RoomId) => void
 }
@@ -80,27 +84,37 @@ export type RoomsParts = {
 export const createRooms = (parts: RoomsParts): Rooms => {
   const { network, self, store, records, directory } = parts
   const general = roomIdOf(network, 'general')
-  const hiding = createHiding(parts)
   let rooms = new Map<RoomId, Room>()
   /** Versions of the rooms that learnt something, from before the transaction that is open. */
   const touched = new Map<RoomId, number>()
   const changed = new Set<RoomId>()
-  const audiences = new Map<
-    RoomId,
-    { readonly of: readonly Recipient[]; readonly version: number; readonly audience: Audience }
-  >()
+  const audiences = createAudiences(directory, (id) => rooms.get(id))
   const directRooms = new Map<RoomId, UserName>()
+  let directUsers: ReadonlySet<UserName> | null = null
 
+  /** Records of ours that are not stored yet, in their order. */
+  let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
+
+  /** Whether a receipt is a testimony: its author had a say in the room. */
+  const hasSay = ({ log, seq }: LogMark): boolean => {
+    const user = directory.userOf(log.device)
+    return user !== null && (rooms.get(log.room)?.couldVouch(user, log, seq) ?? false)
+  }
+  const coveredUntil = (log: LogId, revokedAt: number): number => parts.coveredUntil(log, revokedAt, hasSay)
   const vouched = (log: LogId, seq: number): boolean => {
     const since = parts.revokedSince(log.device)
-    return since === null || seq <= parts.coveredUntil(log, since)
+    return since === null || seq <= coveredUntil(log, since)
   }
-  const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched })
+  const hiding = createHiding({ ...parts, coveredUntil })
+  const founded = (id: RoomId): Room => foundedRoom({ id, network, vouched, forkOf: parts.log.fork })
+  const place = (log: LogId, { hash, header, wire }: OwnRecord): void =>
+    rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self })
 
   const learnAgain = (id: RoomId): Room => {
     const room = founded(id)
-    for (const { log, hash } of store.citations(id)) {
+    for (const { log, hash, cited } of store.citations(id)) {
       const stored = records.get(hash)
+      if (stored === null) room.learnVoid(log, hash, cited)
       const header = stored === null ? null : headerCodec.decode(stored.header)
       const user = directory.userOf(log.device)
       if (stored === null || header === null || isRefusal(header) || user === null) continue
@@ -120,6 +134,17 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       )
     }
     for (const room of rooms.values()) hiding.load(room)
+    for (const { log, record } of placed) place(log, record)
+  }
+  /** From a fork on a log counts for nobody: what others know by it is another matter than it was. */
+  const forked = (id: RoomId): void => {
+    const room = rooms.get(id)
+    if (room === undefined) return
+    touched.set(id, ANOTHER)
+    if (room.kind !== 'founded') return
+    rooms.set(id, learnAgain(id))
+    audiences.drop(id)
+    for (const { log, record } of placed) if (log.room === id) place(log, record)
   }
 
   const direct = (other: UserName): RoomId => {
@@ -132,8 +157,10 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   }
   /** Whose direct room with us this is; null when it is none. */
   const directWith = (id: RoomId): UserName | null => {
-    if (!directRooms.has(id)) {
-      for (const { user } of directory.devices()) directRooms.set(directRoomIdOf(network, self, user), user)
+    const users = directory.users()
+    if (directUsers !== users) {
+      for (const user of users) directRooms.set(directRoomIdOf(network, self, user), user)
+      directUsers = users
     }
     return directRooms.get(id) ?? null
   }
@@ -151,24 +178,20 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       rooms.set(log.room, room)
       store.add({ room: log.room, kind: 'founded' })
     }
-    if (!touched.has(room.id)) touched.set(room.id, known === undefined ? -1 : room.version())
+    if (!touched.has(room.id)) touched.set(room.id, known === undefined ? ANOTHER : room.version())
     room.learn({ hash, header, body: wire.body, log, user })
+    // A receipt that came before this record may prove it, and all before it, to be older than the revocation.
+    if (parts.revokedSince(log.device) !== null) room.refresh()
     if (header.after.length > 0 || isMembershipKind(header.kind)) {
       store.cite({ log, seq: header.seq, hash, cited: header.after.map(toRecordHash) })
     }
     hiding.touch(log)
   }
 
-  const audience = (id: RoomId): Audience => {
-    const room = rooms.get(id)
-    const of = directory.recipients()
-    const version = room?.version() ?? 0
-    const known = audiences.get(id)
-    if (known !== undefined && known.of === of && known.version === version) return known.audience
-    const list = room === undefined ? [] : of.filter(({ user }) => room.isMember(user))
-    const made = { list, pastIsOpen: room?.facts().history !== 'since-join' }
-    audiences.set(id, { of, version, audience: made })
-    return made
+  const forget = (): void => {
+    touched.clear()
+    changed.clear()
+    load()
   }
 
   load()
@@ -182,14 +205,20 @@ export const createRooms = (parts: RoomsParts): Rooms => {
         .filter((room) => room.isMember(self) && (room.isMember(user) || room.facts().access === 'open'))
         .map((room) => ({ room: room.id, isMember: room.isMember(user) })),
     direct,
-    audience,
+    audience: audiences.of,
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
     // Whoever has no business in a room is not told whether there is one.
     mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),
     mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
-    place: (log, { hash, header, wire }) =>
-      rooms.get(log.room)?.place({ hash, header, body: wire.body, log, user: self }),
+    place: (log, record) => {
+      placed.push({ log, record })
+      place(log, record)
+    },
+    unplace: () => {
+      placed = []
+      forget()
+    },
     isHidden: hiding.isHidden,
 
     admits: (record) => {
@@ -207,7 +236,21 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       return room.judge({ hash, header, body: wire.body, log, user })
     },
     learn: (log, record, { user }) => learn(log, record, user),
-    learnOwn: (log, record) => learn(log, record, self),
+    learnOwn: (log, record) => {
+      placed = placed.filter((one) => one.record.hash !== record.hash)
+      learn(log, record, self)
+    },
+    forked,
+    learnVoid: (log, { hash, header, wire }) => {
+      const room = rooms.get(log.room)
+      const after = header.after.map(toRecordHash)
+      const lacking = room?.lacks(after) ?? null
+      if (room === undefined || lacking !== null || room.lacks([hash]) === null) return lacking
+      if (!store.keepVoid(log.room, hash, recordCodec.encode(wire))) return null
+      store.cite({ log, seq: header.seq, hash, cited: after })
+      room.learnVoid(log, hash, after)
+      return null
+    },
     conclude: () => {
       for (const [id, version] of touched) {
         const room = rooms.get(id)
@@ -222,11 +265,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       changed.clear()
       for (const id of told) parts.onChange(id)
     },
-    forget: () => {
-      touched.clear()
-      changed.clear()
-      load()
-    },
+    forget,
     revocationsChanged: () => {
       for (const room of rooms.values()) {
         room.refresh()
@@ -236,6 +275,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
   }
 }
+
+/** No version of any room. */
+const ANOTHER = -1
 
 const unknown = (rooms: ReadonlyMap<RoomId, Room>, id: RoomId): Refusal | null =>
   rooms.has(id) ? null : refuse('room-unknown', id)

@@ -1,6 +1,6 @@
 import { type CertificateHash, type RecordHash, type RoomId, toRecordHash, type UserName } from '../../shared/ids.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
-import type { OpenedMessage } from '../log/ingest.ts'
+import type { OpenedMessage } from '../log/opened-message.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { TimelineStore } from '../store/timeline.ts'
 import { contentOf, type ReadContent } from './reader.ts'

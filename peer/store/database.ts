@@ -143,6 +143,8 @@ const MIGRATIONS = [
   CREATE INDEX certificates_by_user ON certificates (user, not_before);
 
   CREATE TABLE revocation_list (one INTEGER PRIMARY KEY CHECK (one = 1), der BLOB NOT NULL) STRICT;
+  -- Older ones, by which somebody is out whom the newest forgets.
+  CREATE TABLE kept_revocation_lists (place INTEGER PRIMARY KEY, der BLOB NOT NULL) STRICT;
 
   -- The newest prekey of each device.
   CREATE TABLE prekeys (
@@ -171,6 +173,7 @@ const MIGRATIONS = [
   CREATE INDEX records_by_time ON records (room, kind, ms, count, hash, erased);
   CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0;
   CREATE INDEX records_unread ON records (room, ms, count, hash, unread) WHERE unread > 0 AND hidden = 0 AND erased = 0;
+  CREATE INDEX records_mentions ON records (room) WHERE unread = 2 AND hidden = 0 AND erased = 0;
   CREATE INDEX records_by_target ON records (target) WHERE target IS NOT NULL;
   CREATE INDEX records_unsigned ON records (arrival) WHERE signature IS NULL;
 
@@ -182,8 +185,13 @@ const MIGRATIONS = [
   CREATE TABLE citations (
     arrival INTEGER PRIMARY KEY,
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
-    cited BLOB NOT NULL, UNIQUE (room, device, inc, seq)
+    cited BLOB NOT NULL, UNIQUE (hash)
   ) STRICT;
+  CREATE INDEX citations_by_room ON citations (room);
+
+  -- Membership records that lie beyond a fork of their log, and are not in it here: they count for nobody, and may be cited.
+  CREATE TABLE void_facts (hash TEXT PRIMARY KEY, room TEXT NOT NULL, wire BLOB NOT NULL) STRICT;
+  CREATE INDEX void_facts_by_room ON void_facts (room);
 
   -- Of each message that was changed: what stands, by user, in each place ('edit', 'delete', or a blind name of an emoji).
   CREATE TABLE changes (
@@ -207,10 +215,12 @@ const MIGRATIONS = [
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, held INTEGER NOT NULL, read INTEGER NOT NULL,
     PRIMARY KEY (room, device, inc)
   ) STRICT, WITHOUT ROWID;
-  -- What everybody's receipts cover: that device 'by' held the record of this number and hash at this time.
+  -- What everybody's receipts cover: that device 'by' held the record of this number and hash at this time, by the receipt
+  -- with that number in its own log.
   CREATE TABLE covered (
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL, by TEXT NOT NULL,
-    ms INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (room, device, inc, seq, by)
+    by_inc TEXT NOT NULL, by_seq INTEGER NOT NULL, ms INTEGER NOT NULL, hash BLOB NOT NULL,
+    PRIMARY KEY (room, device, inc, seq, by, by_inc, by_seq)
   ) STRICT, WITHOUT ROWID;
   -- What is on this user's desk, and nobody else's business: drafts, muted rooms, blocked users.
   CREATE TABLE desk (

@@ -9,9 +9,9 @@ export type OwnSenderKey = {
   /** The index that the next message takes. */
   readonly nextIndex: number
   readonly created: number
-  /** 32 bytes: what the boxes hold. */
+  /** 32 bytes: what the boxes hold; none once it is erased, which its number outlives. */
   readonly secret: Uint8Array
-  /** 32 bytes: the chain key at `nextIndex`. */
+  /** 32 bytes: the chain key at `nextIndex`; none once it is erased. */
   readonly chain: Uint8Array
 }
 
@@ -42,6 +42,9 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
      created = excluded.created, sealed_secret = excluded.sealed_secret, sealed_chain = excluded.sealed_chain`,
   )
   const advance = database.prepare('UPDATE own_sender_keys SET next_index = ?, sealed_chain = ? WHERE room = ?')
+  const eraseOwn = database.prepare(
+    "UPDATE own_sender_keys SET sealed_secret = X'', sealed_chain = X'' WHERE created <= ? AND sealed_secret <> X''",
+  )
   const getOwn = database.prepare('SELECT * FROM own_sender_keys WHERE room = ?')
   const addRecipient = database.prepare('INSERT OR IGNORE INTO own_recipients (room, epoch, peer) VALUES (?, ?, ?)')
   const recipients = database.prepare('SELECT peer FROM own_recipients WHERE room = ? AND epoch = ?')
@@ -58,6 +61,8 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
   const getPrekey = database.prepare('SELECT * FROM own_prekeys WHERE id = ?')
   const newestPrekey = database.prepare('SELECT * FROM own_prekeys WHERE rotated IS NULL ORDER BY created DESC LIMIT 1')
 
+  const unsealed = (place: string, sealed: Uint8Array): Uint8Array =>
+    sealed.byteLength === 0 ? sealed : sealer.open(place, sealed)
   const chainPlace = (chain: Omit<ReaderChain, 'chain' | 'nextIndex'>): string =>
     `chains.${chain.room}.${chain.device}.${chain.incarnation}.${chain.epoch}`
   const toPrekey = (row: Record<string, unknown> | undefined): OwnPrekey | null => {
@@ -95,9 +100,13 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
         epoch,
         nextIndex: integer(row.next_index),
         created: integer(row.created),
-        secret: sealer.open(`own_sender_keys.secret.${room}.${epoch}`, blob(row.sealed_secret)),
-        chain: sealer.open(`own_sender_keys.chain.${room}.${epoch}`, blob(row.sealed_chain)),
+        secret: unsealed(`own_sender_keys.secret.${room}.${epoch}`, blob(row.sealed_secret)),
+        chain: unsealed(`own_sender_keys.chain.${room}.${epoch}`, blob(row.sealed_chain)),
       }
+    },
+    /** Erases our sender keys that were made by then from the file and its log, and keeps their numbers. */
+    eraseOwn: (madeBefore: number): void => {
+      if (eraseOwn.run(madeBefore).changes > 0) database.checkpoint()
     },
     addRecipients: (room: RoomId, epoch: Epoch, peers: readonly PeerId[]): void => {
       for (const peer of peers) addRecipient.run(room, epoch, peer)
@@ -126,7 +135,7 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
         database.prepare(`DELETE FROM ${table}`).run()
     },
     erasePrekeys: (rotatedBefore: number): void => {
-      erase.run(rotatedBefore)
+      if (erase.run(rotatedBefore).changes > 0) database.checkpoint()
     },
     prekey: (id: Uint8Array): OwnPrekey | null => toPrekey(getPrekey.get(id)),
     currentPrekey: (): OwnPrekey | null => toPrekey(newestPrekey.get()),

@@ -5,8 +5,8 @@ import type { LogId } from './records.ts'
 /** One log up to a number. */
 export type LogMark = { readonly log: LogId; readonly seq: number }
 
-/** That a device held a record of a log at a time. */
-export type Cover = { readonly seq: number; readonly by: PeerId; readonly hash: Uint8Array }
+/** That a device held a record of a log at a time. `by`: the receipt that says so. */
+export type Cover = { readonly seq: number; readonly by: LogMark; readonly hash: Uint8Array }
 
 export type ReceiptStore = ReturnType<typeof createReceiptStore>
 
@@ -24,11 +24,12 @@ export const createReceiptStore = (database: Database) => {
     `SELECT by FROM reached WHERE room = ? AND device = ? AND inc = ? AND what = 'read' AND seq >= ? ORDER BY by`,
   )
   const cover = database.prepare(
-    `INSERT INTO covered (room, device, inc, seq, by, ms, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (room, device, inc, seq, by) DO UPDATE SET ms = MIN(ms, excluded.ms) WHERE hash = excluded.hash`,
+    `INSERT OR IGNORE INTO covered (room, device, inc, seq, by, by_inc, by_seq, ms, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const covers = database.prepare(
-    'SELECT seq, by, hash FROM covered WHERE room = ? AND device = ? AND inc = ? AND ms <= ? ORDER BY seq DESC',
+    `SELECT seq, by, by_inc, by_seq, hash FROM covered WHERE room = ? AND device = ? AND inc = ? AND ms <= ?
+     ORDER BY seq DESC`,
   )
   const witnesses = database.prepare(
     'SELECT COUNT(DISTINCT by) AS count FROM covered WHERE room = ? AND device = ? AND inc = ? AND seq >= ?',
@@ -54,14 +55,15 @@ export const createReceiptStore = (database: Database) => {
     readers: (log: LogId, seq: number): UserName[] =>
       readers.all(...args(log), seq).map((row) => text(row.by) as UserName),
 
-    /** Keeps that a device held a record at a time; of several times, the first. */
+    /** Keeps that a device held a record at a time. */
     cover: (log: LogId, { seq, by, hash }: Cover, ms: number): void => {
-      cover.run(...args(log), seq, by, ms, hash)
+      cover.run(...args(log), seq, by.log.device, by.log.incarnation, by.seq, ms, hash)
     },
     /** Who held what of a log by a time, the highest numbers first. */
     covers: function* (log: LogId, until: number): Generator<Cover> {
       for (const row of covers.iterate(...args(log), until)) {
-        yield { seq: integer(row.seq), by: text(row.by) as PeerId, hash: blob(row.hash) }
+        const by = { room: log.room, device: text(row.by) as PeerId, incarnation: text(row.by_inc) as Incarnation }
+        yield { seq: integer(row.seq), by: { log: by, seq: integer(row.by_seq) }, hash: blob(row.hash) }
       }
     },
     /** How many devices have told that they hold a record. */

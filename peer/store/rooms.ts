@@ -10,7 +10,7 @@ import {
   toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
-import { AFTER_MAX, RECORD_MAX_BYTES } from '../../shared/limits.ts'
+import { AFTER_MAX, RECORD_MAX_BYTES, VOID_FACTS_MAX } from '../../shared/limits.ts'
 import { blob, type Database, integer, text } from './database.ts'
 import type { LogId } from './records.ts'
 
@@ -37,6 +37,8 @@ export const createRoomStore = (database: Database) => {
   const cite = database.prepare(
     'INSERT OR IGNORE INTO citations (room, device, inc, seq, hash, cited) VALUES (?, ?, ?, ?, ?, ?)',
   )
+  const countVoid = database.prepare('SELECT COUNT(*) AS count FROM void_facts WHERE room = ?')
+  const keepVoid = database.prepare('INSERT OR IGNORE INTO void_facts (hash, room, wire) VALUES (?, ?, ?)')
   const citations = database.prepare('SELECT * FROM citations WHERE room = ? ORDER BY arrival')
   const toRoom = (row: Record<string, unknown>): KnownRoom => {
     const room = text(row.room) as RoomId
@@ -51,6 +53,12 @@ export const createRoomStore = (database: Database) => {
     all: (): KnownRoom[] => all.all().map(toRoom),
     cite: ({ log, seq, hash, cited }: Citation): void => {
       cite.run(log.room, log.device, log.incarnation, seq, hash, citedCodec.encode(cited.map(fromHex)))
+    },
+    /** Keeps a membership record that counts for nobody, for those who cite it. @returns false: there are too many of the room */
+    keepVoid: (room: RoomId, hash: RecordHash, wire: Uint8Array): boolean => {
+      if (integer(countVoid.get(room)?.count) >= VOID_FACTS_MAX) return false
+      keepVoid.run(hash, room, wire)
+      return true
     },
     /** Those of one room, each after all that it cites. @throws LanyardError `storage-failed` */
     citations: (room: RoomId): Citation[] =>

@@ -1,5 +1,6 @@
 import { fromHex, type PeerId, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
-import type { WireRecord } from '../../shared/wire/record.ts'
+import { MEMBERSHIP_KINDS } from '../../shared/wire/membership.ts'
+import { recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
 import { blob, type Database, integer, text } from './database.ts'
 import type { LogId } from './records.ts'
@@ -28,7 +29,24 @@ export const createServingStore = (database: Database) => {
   )
   const other = database.prepare('SELECT wire FROM equivocations WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
 
+  const voids = database.prepare('SELECT wire FROM void_facts WHERE room = ? ORDER BY rowid')
+  const ownVoids = database.prepare(
+    `SELECT header, signature, proof, body FROM records AS r JOIN
+       (SELECT device, inc, MIN(seq) AS fork FROM equivocations WHERE room = ?1 GROUP BY device, inc) AS f
+       ON r.device = f.device AND r.inc = f.inc
+     WHERE r.room = ?1 AND r.seq >= f.fork AND r.kind IN (${MEMBERSHIP_KINDS.map((kind) => `'${kind}'`).join(', ')})
+       AND r.signature IS NOT NULL ORDER BY r.arrival`,
+  )
+
   return {
+    /** Membership records beyond forks, as they travel: they count for nobody, and others cite them. */
+    voids: (room: RoomId): Uint8Array[] => [
+      ...ownVoids.all(room).flatMap((row) => {
+        const wire = wireOf(row)
+        return wire === null ? [] : [recordCodec.encode(wire)]
+      }),
+      ...voids.all(room).map((row) => blob(row.wire)),
+    ],
     /** The next signed records of one log past a number, up to another: at most `limit`. */
     steps: (log: LogId, after: number, upTo: number, limit: number): Step[] =>
       steps.all(log.room, log.device, log.incarnation, after, upTo, limit).map((row) => ({

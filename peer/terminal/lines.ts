@@ -1,4 +1,4 @@
-import { nextStepOf, type Refusal, refuse, wordsOf } from '../../shared/errors.ts'
+import { nextStepOf, type Refusal, refuse, refusedThere, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Message } from '../rooms/inbox.ts'
@@ -70,6 +70,8 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'crl-stale', ...refusalJson(event.refusal) }
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
+    case 'removed':
+      return { event: 'removed', room: placeOf(event.room), roomId: event.room, device: event.device }
     case 'delivered':
       return { event: 'delivered', room: placeOf(event.room), roomId: event.room, device: event.device }
     case 'updated':
@@ -112,6 +114,10 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
       return staleLine(event.refusal)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'removed': {
+      const place = placeOf(event.room) || 'here'
+      return `! ${place}: ${wordsOf(refusedThere('removed'))}\n  next: ${nextStepOf(refusedThere('removed'))}`
+    }
     case 'presence':
     case 'typing':
     case 'room':

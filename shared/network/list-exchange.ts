@@ -21,6 +21,16 @@ export type ListHolder = {
   successionsAfter(generation: number): readonly Succession[]
   /** A succession has come: takes it if it is good and newer. */
   follow(succession: Succession): void
+  /**
+   * Older lists by which somebody is out whom the newest one forgets: they are passed on as well. A CA that was put back
+   * from a backup may have made such a newest one.
+   */
+  kept(): readonly { readonly number: number; readonly der: Uint8Array }[]
+  /**
+   * What to say that we hold to who holds the list of this number: less than that asks for it, and ours is not told before
+   * it has come. Without it we say what we hold.
+   */
+  answer?(theirs: number): Promise<number>
   /** Called when a newer list is held, or a newer root is known. @returns a function that ends the calls */
   onNewer(listener: () => void): () => void
 }
@@ -36,33 +46,53 @@ export const exchangeLists = async (stream: Stream, holder: ListHolder): Promise
     { maxFrameBytes: CRL_PIECE_BYTES + KIB },
   )
   const theirs = { number: 0, root: 0, known: false }
+  const told = new Set<number>() // kept lists
+  let asking = false
   let line: Promise<void> = Promise.resolve()
   /** One list at a time; what is newer by the time of its turn goes instead. */
   const tell = (): void => {
     line = line.then(async () => {
-      if (!theirs.known) return
+      if (!theirs.known || asking) return
       const [number, der, root] = [holder.number(), holder.der(), holder.generation()]
       const roots = holder.successionsAfter(theirs.root)
       const list = number > theirs.number ? der : null
-      if (list === null && roots.length === 0) return
+      const kept = holder.kept().filter((one) => !told.has(one.number))
+      if (list === null && roots.length === 0 && kept.length === 0) return
       theirs.number = Math.max(number, theirs.number)
       theirs.root = Math.max(root, theirs.root)
       await channel.send({ kind: 'have', number, root }) // so that it does not come back to us
       // The roots first: the list is signed by the newest of them.
       for (const succession of roots) await channel.send({ kind: 'succession', succession })
       if (list !== null) await sendList(channel, list)
+      for (const { number: older, der: forgotten } of kept) {
+        told.add(older)
+        await sendList(channel, forgotten)
+      }
     })
     line.catch(() => channel.abort('the other side does not read'))
   }
   const end = holder.onNewer(tell)
   try {
-    await channel.send({ kind: 'have', number: holder.number(), root: holder.generation() })
-    return await listen(channel, holder, ({ number, root }) => {
+    if (holder.answer === undefined) {
+      await channel.send({ kind: 'have', number: holder.number(), root: holder.generation() })
+    }
+    const onHave = async ({ number, root }: Have): Promise<void> => {
+      if (!theirs.known && holder.answer !== undefined) {
+        const answer = await holder.answer(number)
+        asking = answer < number
+        await channel.send({ kind: 'have', number: answer, root: holder.generation() })
+      }
       theirs.number = Math.max(theirs.number, number)
       theirs.root = Math.max(theirs.root, root)
       theirs.known = true
       tell()
-    })
+    }
+    const onList = async (der: Uint8Array): Promise<void> => {
+      await holder.take(der)
+      asking = false
+      tell()
+    }
+    return await listen(channel, holder, { onHave, onList })
   } finally {
     end()
     await line.catch(() => undefined)
@@ -74,7 +104,9 @@ type Line = Channel<RevocationMessage, RevocationMessage>
 
 type Have = Extract<RevocationMessage, { kind: 'have' }>
 
-const listen = async (channel: Line, holder: ListHolder, onHave: (have: Have) => void): Promise<Refusal> => {
+type Heard = { onHave(have: Have): Promise<void>; onList(der: Uint8Array): Promise<void> }
+
+const listen = async (channel: Line, holder: ListHolder, { onHave, onList }: Heard): Promise<Refusal> => {
   let pieces: Uint8Array[] = []
   let size = 0
   let roots = 0
@@ -86,7 +118,7 @@ const listen = async (channel: Line, holder: ListHolder, onHave: (have: Have) =>
     }
     switch (message.kind) {
       case 'have':
-        onHave(message)
+        await onHave(message)
         break
       case 'succession':
         roots += 1
@@ -105,7 +137,7 @@ const listen = async (channel: Line, holder: ListHolder, onHave: (have: Have) =>
         pieces.push(message.der)
         break
       case 'end':
-        await holder.take(concat(pieces))
+        await onList(concat(pieces))
         pieces = []
         size = 0
     }

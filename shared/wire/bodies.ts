@@ -85,7 +85,7 @@ export const deviceBodyCodec = codec<DeviceBody>(
   RECORD_MAX_BYTES,
 )
 
-/** At most 64 KiB, as the record around it: up to 300 boxes. */
+/** At most 64 KiB, as the record around it: up to BOXES_PER_RECORD boxes. */
 export const senderKeyBodyCodec = codec<SenderKeyBody>(
   z.strictObject({
     epoch: count(),

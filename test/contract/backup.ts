@@ -22,7 +22,7 @@ export const backupContract = (create: NewDatabase, createOther: NewDatabase): v
     for (const [at, name] of ['alice', 'bob'].entries()) await store.registry.enrol(applicant(name, at + 1), NOW)
     await store.revocations.revoke({ user: 'bob' }, 'keyCompromise', NOW)
     await store.revocations.publish(
-      async ({ number }) => ({ der: new Uint8Array([number, 0, 255]), nextUpdate: NOW }),
+      { root: 1, sign: async ({ number }) => ({ der: new Uint8Array([number, 0, 255]), nextUpdate: NOW }) },
       NOW,
     )
     await store.attempts.begin('peer' as PeerId, NOW)

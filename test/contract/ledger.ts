@@ -3,20 +3,26 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lastAudit, readAudit, verifyAudit } from '../../ca-node/audit.ts'
 import type { Store } from '../../ca-node/beside.ts'
 import { startPublisher } from '../../ca-node/publisher.ts'
+import { readRecovery, writeRecovery } from '../../ca-node/recovery.ts'
 import type { CrlOrder } from '../../ca-node/revocations.ts'
+import { noteRoot } from '../../ca-node/roll-over.ts'
 import { sha256, toHex } from '../../shared/ids.ts'
 import { CRL_ENTRY_KEPT_MS, DAY_MS } from '../../shared/limits.ts'
 import { applicant, invite, NOW } from '../support/applicants.ts'
 import type { CaDatabase, NewDatabase } from '../support/ca-databases.ts'
+import { rollOver, testNetwork } from '../support/certificates.ts'
 import { manualClock } from '../support/enrolment.ts'
 
 /** Signs nothing: a list that can be looked into. */
-const sign = async ({ number, entries, now }: CrlOrder) => ({
-  der: new Uint8Array(
-    Buffer.from(`${number}: ${entries.map(({ serial, reason }) => `${serial} ${reason}`).join(', ')}`),
-  ),
-  nextUpdate: now + 14 * DAY_MS,
-})
+const signer = {
+  root: 1,
+  sign: async ({ number, entries, now }: CrlOrder) => ({
+    der: new Uint8Array(
+      Buffer.from(`${number}: ${entries.map(({ serial, reason }) => `${serial} ${reason}`).join(', ')}`),
+    ),
+    nextUpdate: now + 14 * DAY_MS,
+  }),
+}
 const text = (der: Uint8Array): string => Buffer.from(der).toString()
 const silent = () => undefined
 
@@ -43,11 +49,11 @@ export const ledgerContract = (create: NewDatabase): void => {
       await enrol('alice', 1)
       await enrol('bob', 2)
       await store.revocations.revoke({ user: 'alice' }, 'keyCompromise', NOW)
-      expect(text((await store.revocations.publish(sign, NOW)).der)).toBe('1: 01 keyCompromise')
+      expect(text((await store.revocations.publish(signer, NOW)).der)).toBe('1: 01 keyCompromise')
       await store.revocations.revoke({ peerId: 'peer 2' }, 'superseded', NOW + 1)
       const end = applicant('alice', 1).issued.notAfter + CRL_ENTRY_KEPT_MS
-      expect(text((await store.revocations.publish(sign, end - 1)).der)).toBe('2: 01 keyCompromise, 02 superseded')
-      expect(text((await store.revocations.publish(sign, end)).der)).toBe('3: ')
+      expect(text((await store.revocations.publish(signer, end - 1)).der)).toBe('2: 01 keyCompromise, 02 superseded')
+      expect(text((await store.revocations.publish(signer, end)).der)).toBe('3: ')
       expect(await store.revocations.latest()).toMatchObject({ number: 3, madeAt: end })
     })
 
@@ -58,11 +64,11 @@ export const ledgerContract = (create: NewDatabase): void => {
     })
 
     test('are numbered above all before, even where the database was put back', async () => {
-      for (let count = 0; count < 3; count += 1) await store.revocations.publish(sign, NOW + count)
+      for (let count = 0; count < 3; count += 1) await store.revocations.publish(signer, NOW + count)
       await store.close()
       await place.lose()
       store = await place.open()
-      expect(await store.revocations.publish(sign, NOW)).toMatchObject({ number: 4 })
+      expect(await store.revocations.publish(signer, NOW)).toMatchObject({ number: 4 })
     })
 
     test('take over what a lost database had revoked, and count on from its list', async () => {
@@ -74,7 +80,64 @@ export const ledgerContract = (create: NewDatabase): void => {
       expect(await store.revocations.adopt({ number: 41, entries }, NOW)).toBe(2)
       expect(await store.revocations.adopt({ number: 41, entries }, NOW)).toBe(0)
       expect(await store.registry.users()).toMatchObject([{ name: 'alice', devices: [{ revoked: true }] }])
-      expect(text((await store.revocations.publish(sign, NOW)).der)).toBe('42: 01 keyCompromise, ff unspecified')
+      expect(text((await store.revocations.publish(signer, NOW)).der)).toBe('42: 01 keyCompromise, ff unspecified')
+    })
+
+    test('put a device out with all its certificates, those too that it was given since the backup', async () => {
+      await enrol('alice', 1)
+      const later = { ...applicant('alice', 1).issued, serial: '0a' }
+      const renewal = { admission: { kind: 'renew', serial: '01' }, passwordHash: null, issued: later } as const
+      expect(await store.registry.enrol(applicant('alice', 1, renewal), NOW)).toBeNull()
+      const entries = [{ serial: '01', time: NOW - 1, reason: 'keyCompromise' }] as const
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW)).toBe(1)
+      expect(text((await store.revocations.publish(signer, NOW)).der)).toBe('10: 01 keyCompromise, 0a keyCompromise')
+      expect(await store.registry.users()).toMatchObject([{ disabled: false, devices: [{ revoked: true }] }])
+    })
+
+    test('put out, too, who changed the key of a revoked device while that was not known, and changed it again', async () => {
+      await enrol('alice', 1)
+      await enrol('bob', 2)
+      const recovery = { at: NOW, after: 1, until: 99, asked: true, disabled: [] }
+      await store.database.transaction().execute((inside) => writeRecovery(inside, recovery))
+      const rekey = async (name: string, from: number, to: number, at: number): Promise<void> => {
+        const { peerId, issued } = applicant(name, from)
+        const admission = { kind: 'rekey', serial: issued.serial, peerId } as const
+        expect(await store.registry.enrol(applicant(name, to, { admission, passwordHash: null }), at)).toBeNull()
+      }
+      await rekey('alice', 1, 3, NOW + 1)
+      await rekey('alice', 3, 4, NOW + 2)
+      await rekey('bob', 2, 5, NOW + 1)
+      const entries = [
+        { serial: '01', time: NOW - 1, reason: 'keyCompromise' },
+        { serial: '02', time: NOW + 1, reason: 'superseded' },
+      ] as const
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW + 3)).toBe(1)
+      expect(await store.revocations.adopt({ number: 9, entries }, NOW + 4)).toBe(0)
+      const devices = await store.registry.users()
+      const out = devices.map(({ name, devices: own }) => [name, own.filter(({ revoked }) => !revoked).length])
+      expect(out).toEqual([
+        ['alice', 0],
+        ['bob', 1],
+      ])
+      expect(text((await store.revocations.publish(signer, NOW + 4)).der)).toContain('04 keyCompromise')
+    })
+
+    test('disable a user again whose devices have all ceased, with those that logged in since; not who has one left', async () => {
+      await enrol('alice', 1)
+      await enrol('bob', 2)
+      const second = { admission: { kind: 'login' }, passwordHash: null } as const
+      expect(await store.registry.enrol(applicant('bob', 3, second), NOW)).toBeNull()
+      const recovery = { at: NOW, after: 1, until: 99, asked: true, disabled: [] }
+      await store.database.transaction().execute((inside) => writeRecovery(inside, recovery))
+      expect(await store.registry.enrol(applicant('alice', 4, second), NOW + 1)).toBeNull()
+      const entries = ['01', '02'].map((serial) => ({ serial, time: NOW, reason: 'cessationOfOperation' as const }))
+      expect(await store.revocations.adopt({ number: 7, entries }, NOW + 2)).toBe(2)
+      expect(await store.registry.users()).toMatchObject([
+        { name: 'alice', disabled: true, devices: [{ revoked: true }, { revoked: true }] },
+        { name: 'bob', disabled: false, devices: [{ revoked: true }, { revoked: false }] },
+      ])
+      expect(await readRecovery(store.database)).toEqual({ ...recovery, after: 7, disabled: ['alice'] })
+      expect(await verifyAudit(store.database, await store.highWater.read())).toMatchObject({ kind: 'intact' })
     })
 
     test('keep a user out who is disabled, until enabled, and know no user that there is not', async () => {
@@ -90,7 +153,7 @@ export const ledgerContract = (create: NewDatabase): void => {
     test('made by one process are seen by the other, whose next has the next number', async () => {
       const beside = await place.open('beside')
       const clock = manualClock(NOW)
-      const parts = { sign, clock, log: silent, signerOf: () => 'newest' as const }
+      const parts = { signer, clock, log: silent, signerOf: () => 'newest' as const }
       const [one, two] = await Promise.all(
         [store, beside].map(({ revocations }) => startPublisher({ revocations, ...parts })),
       )
@@ -112,10 +175,30 @@ export const ledgerContract = (create: NewDatabase): void => {
       await beside.close()
     })
 
+    test('are not signed with a root that another process has rolled over, and neither are certificates', async () => {
+      const network = testNetwork()
+      const [next, rival] = [rollOver(network), rollOver(network)]
+      await enrol('alice', 1)
+      await noteRoot(store.database, network, NOW)
+      const beside = await place.open()
+      await noteRoot(beside.database, next, NOW)
+      await invite(store.registry, 2)
+      const outdated = { code: 'root-outdated' }
+      await expect(store.revocations.publish(signer, NOW)).rejects.toMatchObject(outdated)
+      await expect(store.registry.enrol(applicant('bob', 2), NOW)).rejects.toMatchObject(outdated)
+      await expect(noteRoot(store.database, network, NOW)).rejects.toMatchObject(outdated)
+      await expect(noteRoot(store.database, rival, NOW)).rejects.toMatchObject(outdated)
+      await noteRoot(store.database, next, NOW)
+      expect((await store.registry.users()).map(({ name }) => name)).toEqual(['alice'])
+      expect(await beside.revocations.publish({ ...signer, root: 2 }, NOW)).toMatchObject({ number: 1 })
+      expect((await lastAudit(store.database, 50)).filter(({ event }) => event === 'rolled-over')).toHaveLength(1)
+      await beside.close()
+    })
+
     test('made by two processes at one time have all their own numbers', async () => {
       const beside = await place.open('beside')
       const lists = await Promise.all(
-        Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? store : beside).revocations.publish(sign, NOW)),
+        Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? store : beside).revocations.publish(signer, NOW)),
       )
       const numbers = lists.map(({ number }) => number).sort((a, b) => a - b)
       expect(numbers).toEqual(Array.from({ length: 20 }, (_, at) => at + 1))
@@ -136,7 +219,7 @@ export const ledgerContract = (create: NewDatabase): void => {
 
     beforeEach(async () => {
       for (const [at, name] of ['alice', 'bob', 'carol'].entries()) await enrol(name, at + 1)
-      await store.revocations.publish(sign, NOW)
+      await store.revocations.publish(signer, NOW)
     })
 
     test('is intact as it was written', async () => {

@@ -24,7 +24,13 @@ afterEach(async () => {
 /** A user with one device and one certificate, all of one number. */
 const enrol = async (name: string, number: number): Promise<void> => {
   await store.registry.addInvites([fill(32, number)], NOW + DAY_MS, NOW)
-  const issued = { der: fill(9, number), serial: `0${number}`, notBefore: NOW, notAfter: NOW + CERTIFICATE_LIFETIME_MS }
+  const issued = {
+    der: fill(9, number),
+    serial: `0${number}`,
+    notBefore: NOW,
+    notAfter: NOW + CERTIFICATE_LIFETIME_MS,
+    root: 1,
+  }
   const admission = { kind: 'token', tokenHash: fill(32, number) } as const
   const device = { peerId: `peer ${number}` as PeerId, spki: fill(8, number), addresses: [] }
   expect(
@@ -35,15 +41,18 @@ const enrol = async (name: string, number: number): Promise<void> => {
 /** Signs nothing: a list that can be looked into. */
 const publishing = () => ({
   revocations: store.revocations,
-  sign,
+  signer,
   signerOf: () => 'newest' as const,
   log: () => undefined,
 })
 
-const sign = async ({ number, entries, now }: CrlOrder) => ({
-  der: Buffer.from(`${number}: ${entries.map(({ serial, reason }) => `${serial} ${reason}`).join(', ')}`),
-  nextUpdate: now + 14 * DAY_MS,
-})
+const signer = {
+  root: 1,
+  sign: async ({ number, entries, now }: CrlOrder) => ({
+    der: Buffer.from(`${number}: ${entries.map(({ serial, reason }) => `${serial} ${reason}`).join(', ')}`),
+    nextUpdate: now + 14 * DAY_MS,
+  }),
+}
 const text = (der: Uint8Array): string => Buffer.from(der).toString()
 
 describe('the revocation lists of a CA that serves', () => {
@@ -64,7 +73,7 @@ describe('the revocation lists of a CA that serves', () => {
   })
 
   test('are not made by a clock that is behind the last one: the CA does not start, and says so', async () => {
-    await store.revocations.publish(sign, NOW)
+    await store.revocations.publish(signer, NOW)
     const parts = publishing()
     await expect(startPublisher({ ...parts, clock: manualClock(NOW - DAY_MS) })).rejects.toMatchObject({
       code: 'clock-behind',

@@ -199,6 +199,8 @@ describe('without a CA that serves, its operator', () => {
     expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('passphrase') })
     expect(await elsewhere.run(['restore', file, '--yes'], KEY)).toMatchObject({ code: 0, err: '' })
     const restored = await elsewhere.serve()
+    await restored.until('no device answered') // and what to do is said with it
+    expect(restored.said.err).toContain('next: revoke it again')
     const { out } = await elsewhere.run(['status', '--json'])
     expect(JSON.parse(out)).toMatchObject({ users: 6, crl: { number: crl + 1_001 } })
     restored.child.kill('SIGTERM')

@@ -270,6 +270,30 @@ describe('of the challenge the CA takes', () => {
     expect(await next(line, 'refused')).toMatchObject({ code: 'request-wrong-key' })
     await stillServes('after-borrower')
   })
+
+  test.each<[string, string, (device: Newcomer) => { user: string; csr: Uint8Array }]>([
+    [
+      'a name that breaks the rule',
+      'name-invalid',
+      ({ key }) => ({ user: 'No Name', csr: createRequest({ key, user: user('no-name') }) }),
+    ],
+    [
+      'a request that names somebody else',
+      'request-malformed',
+      ({ key }) => ({ user: 'no-name', csr: createRequest({ key, user: user('else') }) }),
+    ],
+    ['what is no request', 'request-malformed', () => ({ user: 'no-name', csr: new Uint8Array(500) })],
+  ])('not %s', async (_what, code, asked) => {
+    await using device = await newcomer()
+    const invite = await ca.oneInvite()
+    const line = await rawLine(device, invite)
+    await line.send({ kind: 'begin' })
+    await next(line, 'identity')
+    const door = { kind: 'token', token: invite.token } as const
+    await line.send({ kind: 'request', password: PASSWORD, door, addresses: [], ...asked(device) })
+    expect(await next(line, 'refused')).toMatchObject({ code })
+    expect(await names()).not.toContain('no-name')
+  })
 })
 
 describe('of noise the CA thinks nothing:', () => {

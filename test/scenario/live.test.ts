@@ -5,6 +5,7 @@ import type { Refusal } from '../../shared/errors.ts'
 import { fromHex, roomIdOf } from '../../shared/ids.ts'
 import { HELD_HEADS_MAX, LIVE_MAX_BYTES, TYPING_LASTS_MS } from '../../shared/limits.ts'
 import { openFrames } from '../../shared/network/frames.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { type LiveMessage, liveCodec, liveProtocol } from '../../shared/wire/live.ts'
 import { testNetwork } from '../support/certificates.ts'
 import { type Authors, createHolder, type Holder } from '../support/holder.ts'
@@ -32,8 +33,10 @@ const join = async (user: string, changes: Partial<LiveParts> = {}) => {
     network: network.network,
     sessions: holder.sessions,
     clock,
+    random: systemRandom,
     allowance: { spend: () => 0 },
     shares: (room) => room === general,
+    reaches: (room) => room === general,
     onPresence: ({ device }, state) => told.push(`${device.user} is ${state}`),
     onTyping: ({ device }, room, until) => told.push(`${device.user} types in ${room.slice(0, 4)} until ${until}`),
     onChanged: (peer, room) => told.push(`${peer} says that ${room.slice(0, 4)} has changed`),
@@ -82,7 +85,7 @@ describe('presence', () => {
 
 describe('typing', () => {
   test('is told to the members of the room, with the time at which it ends', async () => {
-    const alice = await join('alice', { shares: (room, { device }) => room === secret && device.user === 'bob' })
+    const alice = await join('alice', { reaches: (room, { device }) => room === secret && device.user === 'bob' })
     const [bob, carol] = [await join('bob', { shares: () => true }), await join('carol', { shares: () => true })]
     for (const other of [bob, carol]) await alice.meet(other)
     alice.live.typing(secret)
@@ -101,7 +104,7 @@ describe('typing', () => {
   })
 
   test('of somebody who is not in the room is nobody’s business', async () => {
-    const [alice, bob] = [await join('alice', { shares: () => true }), await join('bob')]
+    const [alice, bob] = [await join('alice', { reaches: () => true }), await join('bob')]
     await alice.meet(bob)
     alice.live.typing(secret)
     await saidAll(alice, bob)

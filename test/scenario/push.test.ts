@@ -33,7 +33,7 @@ const join = async (user: string, changes: Partial<PushParts> = {}) => {
     sessions: holder.sessions,
     ingest: holder.ingest,
     allowance: { spend: () => 0 },
-    shares: () => true,
+    reaches: () => true,
     onFoul: (refusal) => fouls.push(refusal),
     onLie: (peer) => lies.push(peer),
     onUnknown: (peer, room) => unknown.push(`${peer} ${room}`),
@@ -50,7 +50,7 @@ const takes = (who: Holder, records: readonly ParsedRecord[]): Promise<void> =>
   vi.waitFor(() => expect(hashes(who.taken)).toEqual(hashes(records)), 20_000)
 
 test('records reach the members who are here, in their order, and nobody else', async () => {
-  const alice = await join('alice', { shares: (_room, { device }) => device.user !== 'carol' })
+  const alice = await join('alice', { reaches: (_room, { device }) => device.user !== 'carol' })
   const [bob, carol, dave] = [await join('bob'), await join('carol'), await join('dave')]
   for (const other of [bob, carol, dave]) await alice.meet(other)
   const records = await write(500)

@@ -10,7 +10,7 @@ export type Deed = Exclude<Doing, Mischief>
 export type Places = Map<number, RoomId>
 
 /** The room of this name, as far as the device knows it. */
-const roomOf = ({ core: { rooms } }: Life, places: Places, name: RoomName): RoomId | null => {
+export const roomOf = ({ core: { rooms } }: Life, places: Places, name: RoomName): RoomId | null => {
   if (name === 'general') return rooms.general
   if ('with' in name) return rooms.direct(name.with as UserName)
   const room = places.get(name.founded)

@@ -1,7 +1,7 @@
-import { parseUnsigned } from '../../peer/log/record.ts'
+import { parseRecord, parseUnsigned } from '../../peer/log/record.ts'
 import { blob, blobOrNull, integer, text } from '../../peer/store/database.ts'
 import type { LogId } from '../../peer/store/records.ts'
-import { isRefusal } from '../../shared/errors.ts'
+import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { type Incarnation, type PeerId, type RecordHash, type RoomId, toHex, type UserName } from '../../shared/ids.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
 import type { Life } from './device.ts'
@@ -44,6 +44,8 @@ export type Evidence = {
   readonly witnesses: readonly Witness[]
   /** All records that any witness holds, by room. */
   readonly known: ReadonlyMap<RoomId, ReadonlyMap<RecordHash, Known>>
+  /** Membership records beyond forks that are in no log of theirs. */
+  readonly voids: readonly Known[]
   readonly nameOf: (device: PeerId) => string
   readonly seatOf: (device: PeerId) => Seat
 }
@@ -52,6 +54,7 @@ export const gather = (world: World): Evidence => {
   const users = new Map(world.seats.map(({ peer, user }) => [peer, user]))
   const known = new Map<RoomId, Map<RecordHash, Known>>()
   const parsed = new Map<RecordHash, Known>()
+  const voids = new Map<RecordHash, Known>()
 
   const look = (seat: SeatOfDevice, number: Seat, life: Life): Witness => {
     const rooms = new Map<RoomId, Map<RecordHash, Held>>()
@@ -90,6 +93,13 @@ export const gather = (world: World): Evidence => {
       const all = known.get(room) ?? new Map<RecordHash, Known>()
       known.set(room, all.set(hash, one))
     }
+    for (const row of life.drive.database.prepare('SELECT wire FROM void_facts').all()) {
+      const record = orThrow(parseRecord(blob(row.wire)))
+      const { peer: device, user } = world.seats.find(({ person }) => person.self.hash === record.author) ?? NOBODY
+      const log = { room: record.room, device, incarnation: record.incarnation }
+      const { hash, header, wire } = record
+      voids.set(hash, { hash, log, seq: header.seq, user, header, body: wire.body })
+    }
     return { seat, number, life, rooms }
   }
   const witnesses = world.seats.flatMap((seat, number) =>
@@ -100,10 +110,13 @@ export const gather = (world: World): Evidence => {
     world,
     witnesses,
     known,
+    voids: [...voids.values()],
     nameOf: (device) => world.seats[numbers.get(device) ?? -1]?.name ?? device,
     seatOf: (device) => numbers.get(device) ?? -1,
   }
 }
+
+const NOBODY = { peer: '' as PeerId, user: '' as UserName }
 
 export const logName = ({ device, incarnation }: Pick<LogId, 'device' | 'incarnation'>): string =>
   `${device}/${incarnation}`

@@ -110,6 +110,8 @@ type Wire = {
 }
 
 const GIVE_UP_MS = 20_000
+const SNUB_MS = 250
+const SNUB_MAX_MS = 16_000
 const DIAL_MS = [50, 1_500] as const
 
 /** @param weather asked each time: it may change */
@@ -117,6 +119,8 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: () 
   const hosts = new Map<PeerId, Host>()
   const wires = new Map<string, Wire>()
   const dialing = new Set<string>()
+  /** Whom somebody hung up on is tried again later and later, as a dialer does. */
+  const snubs = new Map<string, { readonly times: number; readonly until: number }>()
   let groupOf = new Map<PeerId, number>()
   let count = 0
 
@@ -170,6 +174,10 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: () 
         open = false
         held = []
         wires.delete(name)
+        if (by !== null) {
+          const times = (snubs.get(name)?.times ?? 0) + 1
+          snubs.set(name, { times, until: scheduler.now() + Math.min(SNUB_MS * 2 ** times, SNUB_MAX_MS) })
+        }
         for (const end of wire.ends) {
           scheduler.after(end === by ? 0 : latency(), end.host.owner, 'cut', () => end.lost())
         }
@@ -202,6 +210,7 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: () 
   return {
     join: (host) => {
       hosts.set(host.peer, host)
+      for (const name of [...snubs.keys()]) if (name.split('/').includes(host.peer)) snubs.delete(name)
     },
     leave: (host) => {
       if (hosts.get(host.peer) === host) hosts.delete(host.peer)
@@ -223,7 +232,8 @@ export const createNetwork = (scheduler: Scheduler, chance: Chance, weather: () 
           const wire = wires.get(nameOf(a.peer, b.peer))
           if (wire !== undefined) {
             if (chance.odds(weather().breaks)) wire.cut(null)
-          } else if (reaches(a.peer, b.peer)) dial(...(chance.odds(0.5) ? ([a, b] as const) : ([b, a] as const)))
+          } else if (reaches(a.peer, b.peer) && (snubs.get(nameOf(a.peer, b.peer))?.until ?? 0) <= scheduler.now())
+            dial(...(chance.odds(0.5) ? ([a, b] as const) : ([b, a] as const)))
         }
       }
     },

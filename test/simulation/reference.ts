@@ -80,11 +80,16 @@ const foundedReference = (evidence: Evidence, room: RoomId): Reference[] => {
 
 const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): Reference | null => {
   const records = heldBy(evidence, by, room)
-  const { knowledge, facts } = factsOf(records)
+  const forks = allForks(by, room)
+  const beside = evidence.voids.filter(({ log }) => log.room === room)
+  const { knowledge, facts } = factsOf([...records, ...beside].sort(inTime), forks)
   const founding = facts.find((fact): fact is FactOf<'room'> => isFact(fact, 'room'))
   if (founding === undefined) return null
-  const forks = allForks(by, room)
-  const revoked = revokedFrom(evidence, records)
+  const atFirst = evaluate(founding, facts)
+  const hasSay = ({ log, seq, user }: Known): boolean =>
+    atFirst.wasMember(user) &&
+    !atFirst.hiddenRanges(user, log, knowledge).some(([first, last]) => first <= seq && seq <= last)
+  const revoked = revokedFrom(evidence, records, forks, hasSay)
   const counts = ({ log, seq }: Fact): boolean =>
     seq < (revoked.get(logName(log)) ?? Number.POSITIVE_INFINITY) &&
     seq < (forks.get(logName(log)) ?? Number.POSITIVE_INFINITY)
@@ -112,7 +117,7 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
     grants: (user, { log, seq }) =>
       membership.members.has(user) &&
       (founding.body.history === 'all' || membership.entryKnownBy(user, knowledge.pastOf(log, seq))),
-    isHidden: hiding(evidence, by, room, records, { membership, knowledge }),
+    isHidden: hiding(evidence, by, room, records, { membership, knowledge, hasSay }),
   }
 }
 
@@ -122,7 +127,10 @@ const heldBy = ({ known }: Evidence, by: readonly Witness[], room: RoomId): Know
     .sort(inTime)
 
 /** Learns all records, each after those that it cites and those before it, whatever their times claim. */
-const factsOf = (records: readonly Known[]): { knowledge: Knowledge; facts: Fact[] } => {
+const factsOf = (
+  records: readonly Known[],
+  forks: ReadonlyMap<string, number>,
+): { knowledge: Knowledge; facts: Fact[] } => {
   const knowledge = createKnowledge()
   const facts: Fact[] = []
   const next = new Map<string, number>()
@@ -131,10 +139,14 @@ const factsOf = (records: readonly Known[]): { knowledge: Knowledge; facts: Fact
     const later = left.filter((record) => {
       const { log, seq, header, hash, user, body } = record
       const after = header.after.map(toRecordHash)
-      if (seq > (next.get(logName(log)) ?? 0) || knowledge.lacks(after).length > 0) return true
-      if (seq < (next.get(logName(log)) ?? 0)) return false // of two with one number, the second
-      next.set(logName(log), seq + 1)
       const isFactKind = isMembershipKind(header.kind)
+      const fork = forks.get(logName(log)) ?? Number.POSITIVE_INFINITY
+      if (Math.min(seq, fork) > (next.get(logName(log)) ?? 0) || knowledge.lacks(after).length > 0) return true
+      if (seq >= fork) {
+        if (isFactKind) knowledge.noteVoid(log, fork, after, hash)
+        return false
+      }
+      next.set(logName(log), seq + 1)
       knowledge.note(log, seq, after, isFactKind ? hash : undefined)
       if (!isMembershipKind(header.kind) || body === null) return false
       const said = membershipBodyOf(header.kind, body)
@@ -161,7 +173,12 @@ const allForks = (by: readonly Witness[], room: RoomId): ReadonlyMap<string, num
 export const secondOf = (ms: number): number => ms - (ms % SECOND_MS)
 
 /** Of each log of a revoked device, the first number that no receipt in time proves to be older than the revocation. */
-const revokedFrom = ({ world, seatOf }: Evidence, records: readonly Known[]): ReadonlyMap<string, number> => {
+const revokedFrom = (
+  { world, seatOf }: Evidence,
+  records: readonly Known[],
+  forks: ReadonlyMap<string, number>,
+  hasSay: (receipt: Known) => boolean,
+): ReadonlyMap<string, number> => {
   const { revoked } = world.journal
   const from = new Map<string, number>()
   const at = new Map(records.map((record) => [`${logName(record.log)}/${record.seq}`, record.hash]))
@@ -169,6 +186,7 @@ const revokedFrom = ({ world, seatOf }: Evidence, records: readonly Known[]): Re
   for (const receipt of records) {
     const body = receipt.header.kind === 'receipt' ? receiptBodyCodec.decode(receipt.body ?? new Uint8Array()) : null
     if (body === null || isRefusal(body) || revoked.has(seatOf(receipt.log.device))) continue
+    if ([...forks.keys()].some((log) => log.startsWith(`${receipt.log.device}/`)) || !hasSay(receipt)) continue
     for (const { device, inc, seq, hash } of body.held) {
       const name = `${device}/${toIncarnation(inc)}`
       const since = revoked.get(seatOf(device as LogId['device']))
@@ -194,10 +212,14 @@ const hiding = (
   by: readonly Witness[],
   room: RoomId,
   records: readonly Known[],
-  founded: { readonly membership: Membership; readonly knowledge: Knowledge } | null,
+  founded: {
+    readonly membership: Membership
+    readonly knowledge: Knowledge
+    readonly hasSay: (receipt: Known) => boolean
+  } | null,
 ) => {
-  const revoked = revokedFrom(evidence, records)
   const forks = allForks(by, room)
+  const revoked = revokedFrom(evidence, records, forks, founded?.hasSay ?? (() => true))
   return ({ log, seq, user }: Known): boolean => {
     const name = logName(log)
     if (

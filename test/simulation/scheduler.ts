@@ -35,10 +35,12 @@ type Event = {
  * @param settle resolves once all that an event has led to at its owner has come to rest: then, and only then, the next one
  * is handled, so that the timing of threads decides nothing
  * @param trace is told of each event
+ * @param onThrow what an event throws at once, as a timer's callback may
  */
 export const createScheduler = (
   settle: () => Promise<void>,
   trace: (at: number, owner: string, what: string) => void,
+  onThrow: (error: unknown) => void,
 ): Scheduler => {
   const queue = createQueue()
   let now = 0
@@ -46,6 +48,13 @@ export const createScheduler = (
   let count = 0
   let current: Owner | null = null
 
+  const attempt = ({ run }: Event): void => {
+    try {
+      run()
+    } catch (error) {
+      onThrow(error)
+    }
+  }
   const as = async <T>(owner: Owner, what: string, run: () => T): Promise<T> => {
     count++
     trace(now, owner.name, what)
@@ -80,14 +89,14 @@ export const createScheduler = (
         if (event.cancelled || !event.owner.alive) continue
         now = Math.max(now, event.at)
         await as(event.owner, event.what, () => {
-          event.run()
+          attempt(event)
           // What comes to one device at one moment is handled together.
           for (let next = queue.first(); next?.owner === event.owner && next.at <= now; next = queue.first()) {
             queue.drop()
             if (next.cancelled || !next.owner.alive) continue
             count++
             trace(now, next.owner.name, next.what)
-            next.run()
+            attempt(next)
           }
         })
         return true

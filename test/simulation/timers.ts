@@ -19,6 +19,9 @@ const real = {
   performanceNow: performance.now.bind(performance),
 }
 
+/** The machine's own stopwatch, milliseconds: for how long the simulator itself may take. */
+export const stopwatch = (): number => real.performanceNow()
+
 /**
  * Puts the timers that a device sets under the scheduler: they belong to whoever's event is being handled, and end with its
  * life. What is called outside of any event has the machine's own. `setImmediate` stays as it is, and is waited for.

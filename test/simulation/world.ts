@@ -28,6 +28,10 @@ export type World = {
   readonly events: number
   /** Runs something at a device, as an event of its own, and all that follows from it for a while. */
   ask<T>(seat: SeatOfDevice, what: string, run: () => Promise<T>): Promise<T>
+  /** Runs something at a device, as an event of its own. */
+  at<T>(seat: SeatOfDevice, what: string, run: () => Promise<T>): Promise<T | null>
+  /** The same device with an empty store, where nobody reaches it. */
+  observer(of: SeatOfDevice): Promise<SeatOfDevice>
   /** All that happened, and what it came to. */
   fingerprint(): string
 }
@@ -63,9 +67,9 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
         .get(owner)?.()
         .catch(() => false)) ?? false,
   )
-  const scheduler = createScheduler(timers.settle, trace)
   const journal = createJournal()
   const strays = catchStrays(journal)
+  const scheduler = createScheduler(timers.settle, trace, strays.note)
   const chance = createChance(`world ${plan.seed}`)
   let weather: Weather = plan.weather
   const network = createNetwork(scheduler, chance.fork('network'), () => weather)
@@ -82,12 +86,13 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     onDeath: (seat) => void dying.push(seat),
     onEvent: (seat, event) => {
       trace(scheduler.now(), seat.name, `tells ${event.kind}`)
-      if (event.kind !== 'foul') return
       const number = seats.indexOf(seat)
+      if (event.kind !== 'foul' || number < 0) return
       journal.fouls.set(number, [...(journal.fouls.get(number) ?? []), `${event.refusal.code} ${event.user}`])
       parts.watch?.(`    foul: ${event.refusal.code} ${event.refusal.detail} by ${event.user}`)
     },
     onSigned: (seat, records) => {
+      if (!seats.includes(seat)) return
       for (const record of records)
         journal.signed.set(record.hash, { by: seats.indexOf(seat), at: scheduler.now(), record })
     },
@@ -103,7 +108,16 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     ),
   )
   const places: Places = new Map()
-  const mischief = createMischief({ office, seats, places, journal, network, timers, chance: chance.fork('mischief') })
+  const mischief = createMischief({
+    office,
+    seats,
+    places,
+    journal,
+    network,
+    timers,
+    chance: chance.fork('mischief'),
+    now: scheduler.now,
+  })
   const images = new Map<number, Image>()
   const errands: Errand[] = []
   let slept = 0
@@ -139,7 +153,6 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
   }
   const start = async (seat: SeatOfDevice): Promise<void> => {
     if (seat.life === null) await seat.start()
-    if (list !== null && seat.life !== null && list !== null && seat.life.revocations.number() === 0) return
   }
 
   /** Does something at a device; what does not come to its end by itself waited for somebody else. */
@@ -171,7 +184,8 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     if (seat?.life == null) return
     const { life } = seat
     if (isMischief(does)) {
-      if (seat.cast.evil) await doing(seat, does.kind, () => mischief(seat, does))
+      // It signs on another thread, of which its device's own parts know nothing.
+      if (seat.cast.evil) await doing(seat, does.kind, () => timers.busy(mischief(seat, does)))
       return
     }
     const knewRevoked = [...journal.revoked.keys()].filter((out) => {
@@ -303,6 +317,18 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
         for (let waited = 0; open && waited < 20 * SECOND_MS; waited += 50) await runUntil(awake() + 50)
         return await answer.promise
       },
+      at: doing,
+      observer: async (of) => {
+        const nowhere = {
+          ...house,
+          flaws: { ...flaws, voice: true },
+          network: { ...network, join: () => undefined, leave: () => undefined },
+        }
+        const name = `${of.name} elsewhere`
+        const observer = createSeat(nowhere, name, of.cast, of.person, parts.rack.disk(false), chance.fork(name))
+        await observer.start()
+        return observer
+      },
       fingerprint: () => `${hash.copy().digest('hex')} ${createHash('sha256').update(signature()).digest('hex')}`,
     }
     return await look(world)
@@ -324,6 +350,7 @@ const catchStrays = (journal: Journal) => {
   }
   process.on('unhandledRejection', note)
   return {
+    note,
     release: () => {
       process.removeListener('unhandledRejection', note)
       for (const other of others) process.on('unhandledRejection', other)

@@ -17,7 +17,7 @@ export const applicant = (name: string, number: number, changes: Partial<Newcome
   passwordHash: 'phc',
   spki: fill(8, number),
   addresses: ['/ip4/192.0.2.7/tcp/4200'],
-  issued: { der: fill(100, number), serial: `0${number}`, notBefore: NOW, notAfter: NOW + 14 * DAY_MS },
+  issued: { der: fill(100, number), serial: `0${number}`, notBefore: NOW, notAfter: NOW + 14 * DAY_MS, root: 1 },
   ...changes,
 })
 

@@ -4,6 +4,7 @@ import { openStore } from '../../ca-node/beside.ts'
 import { type Ca, startCa } from '../../ca-node/ca.ts'
 import { createCaKeys, createNextKeys, openCaKeys } from '../../ca-node/root-key.ts'
 import type { PeerEvent } from '../../peer/events.ts'
+import { enrol } from '../../peer/identity/enrol.ts'
 import { createPeer, type Peer } from '../../peer/peer.ts'
 import { openLineage, type Succession } from '../../shared/certificate/lineage.ts'
 import { spkiOf } from '../../shared/certificate/rsa-key.ts'
@@ -12,8 +13,10 @@ import { orThrow } from '../../shared/errors.ts'
 import { sha256 } from '../../shared/ids.ts'
 import type { Invite } from '../../shared/invite.ts'
 import { CA_SIGHT_MS, INVITE_LIFETIME_MS } from '../../shared/limits.ts'
+import { createNode } from '../../shared/network/node.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { enrolAs, manualClock, newcomer, PASSPHRASE, temporaryFolder } from './enrolment.ts'
+import { newKey, user } from './certificates.ts'
+import { manualClock, PASSPHRASE, PASSWORD, temporaryFolder } from './enrolment.ts'
 
 // A real CA that is switched off and on, rolled over and restored, and people who come and go: on one clock that tests turn.
 
@@ -38,8 +41,8 @@ export type Company = AsyncDisposable & {
   readonly logged: readonly { readonly event: string; readonly facts: Readonly<Record<string, unknown>> }[]
   /** The CA that serves. */
   ca(): Ca
-  /** Starts it, in this home or in another one. */
-  open(home?: string): Promise<Ca>
+  /** Starts it, in this home or in another one, with so many milliseconds to ask its devices after a restore. */
+  open(home?: string, askMs?: number): Promise<Ca>
   close(): Promise<void>
   invite(): Promise<Invite>
   /** A new user with a device that has met the others; `pin`: what it believes the root to be. */
@@ -57,9 +60,9 @@ export const openCompany = async (): Promise<Company> => {
   let listen = '/ip4/127.0.0.1/tcp/0'
   let running: Ca | null = null
 
-  const open = async (home = firstHome): Promise<Ca> => {
+  const open = async (home = firstHome, askMs = 30_000): Promise<Ca> => {
     const log = (event: string, facts: Readonly<Record<string, unknown>>) => logged.push({ event, facts })
-    running = await startCa({ home, passphrase: PASSPHRASE, listen: [listen], clock, random, log })
+    running = await startCa({ home, passphrase: PASSPHRASE, listen: [listen], clock, random, log, askMs })
     listen = running.addresses[0] ?? listen // the same one again, where everybody looks for it …
     clock.advance(CA_SIGHT_MS) // … as they do every minute
     return running
@@ -79,22 +82,25 @@ export const openCompany = async (): Promise<Company> => {
   }
   const hire = async (name: string, by?: Invite): Promise<Colleague> => {
     const contact = by ?? (await invite())
-    const device = await newcomer()
-    const enrolled = orThrow(await enrolAs(device, clock, { user: name, invite: contact }))
-    await device[Symbol.asyncDispose]()
+    const key = newKey()
+    const node = await createNode({ key, listen: ['/ip4/127.0.0.1/tcp/0'] })
+    const addresses = node.addresses() // where it will be from now on: the CA is told
+    const asked = { node, key, clock, addresses, invite: contact, user: user(name), password: PASSWORD }
+    const enrolled = orThrow(await enrol(asked))
+    await node.stop()
     const first = enrolled.root
     let kept: Colleague['kept'] = { successions: enrolled.successions, certificate: enrolled.certificate }
     const storeKey = new Uint8Array(randomBytes(32))
     const files = { databasePath: join(folder.path, `${name}.db`), downloads: join(folder.path, name) }
-    let address = '/ip4/127.0.0.1/tcp/0'
+    let address = (addresses[0] ?? '').replace(/\/p2p\/.*/, '')
     let seen: PeerEvent[] = []
     const waiting = new Set<() => void>()
     const start = async (): Promise<Peer> => {
       const now = clock.now()
       const anchor = orThrow(openLineage({ first, successions: kept.successions }, now))
-      const self = orThrow(verifyDevice(kept.certificate, { anchor, now, remoteSpki: spkiOf(device.key) }))
+      const self = orThrow(verifyDevice(kept.certificate, { anchor, now, remoteSpki: spkiOf(key) }))
       const peer = await createPeer({
-        ...{ key: device.key, anchor, self, storeKey, ...files, listen: [address], mdns: false, clock, random },
+        ...{ key, anchor, self, storeKey, ...files, listen: [address], mdns: false, clock, random },
         ca: {
           contact: { ...contact, pin: sha256(anchor.spki) },
           store: async (certificate) => {

@@ -80,12 +80,12 @@ const newcomerOf = (network: TestNetwork, { name, token }: Member): Newcomer => 
   const checks = { anchor: network.anchor, now: network.clock.now(), remoteSpki: spki }
   const { serial, notBefore, notAfter } = orThrow(verifyDevice(der, checks))
   const admission: Admission = { kind: 'token', tokenHash: tokenHash(token) }
-  const issued = { der, serial, notBefore, notAfter }
+  const issued = { der, serial, notBefore, notAfter, root: 1 }
   return { user: user(name), peerId: peerIdOfSpki(spki), admission, addresses: [], passwordHash: 'phc', spki, issued }
 }
 
 /** Of no private key, and had in no time: 200 real ones would take 20 s. */
-const unsafePublicKey = () => {
+export const unsafePublicKey = () => {
   const modulus = randomBytes(256)
   modulus[0] = 0x80 | (modulus[0] ?? 0)
   modulus[255] = 1 | (modulus[255] ?? 0)

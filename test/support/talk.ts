@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { PeerEvent } from '../../peer/events.ts'
 import { createGroup } from '../../peer/group/group.ts'
 import { messageCommitmentOf, sealMessage } from '../../peer/group/sender-key.ts'
-import type { OpenedMessage } from '../../peer/log/ingest.ts'
 import { createLog } from '../../peer/log/log.ts'
+import type { OpenedMessage } from '../../peer/log/opened-message.ts'
 import type { ParsedRecord } from '../../peer/log/record.ts'
 import { type Conversation, createConversation } from '../../peer/rooms/conversation.ts'
 import { createDirectory } from '../../peer/rooms/directory.ts'
@@ -226,6 +226,7 @@ export const listener = (
         records.append(said.log, record, closed || !isMessage ? null : said.key)
         if (hidden) records.hide(said.log, seq, seq, true)
         log.advance(said.log, { seq, hash: record.hash })
+        conversation.notes.witnessed(said.log, record)
         if (!hidden) conversation.notes.stored(said.log, record, author)
         if (isMessage && !closed) conversation.notes.opened(opened)
       })

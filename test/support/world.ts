@@ -37,12 +37,16 @@ export const createWorld = async (options: Settings = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'lanyard-world-'))
   const network = testNetwork()
   const residents: Inhabitant[] = []
-  /** @param special what is otherwise with this one */
-  const settle = async (name: string, special: Settings = {}): Promise<Resident> => {
+  /**
+   * @param knows whom it is connected with; all who are there, unless given
+   * @param special what is otherwise with this one
+   */
+  const settle = async (name: string, knows?: readonly Resident[], special: Settings = {}): Promise<Resident> => {
     const own = { ...options, ...special }
     const one = await createInhabitant(network, join(folder, `${name}-${residents.length}.db`), name, own)
-    for (const other of residents)
-      one.resident.peer.meet(other.resident.peer.self.peerId, other.resident.peer.addresses())
+    for (const { peer } of knows ?? residents.map(({ resident }) => resident)) {
+      one.resident.peer.meet(peer.self.peerId, peer.addresses())
+    }
     residents.push(one)
     return one.resident
   }

@@ -3,7 +3,7 @@ import { createAnnouncer } from '../../peer/log/announcer.ts'
 import type { Session } from '../../peer/network/sessions.ts'
 import type { LogHead, LogId } from '../../peer/store/records.ts'
 import { fromHex, type Incarnation, type PeerId, type RecordHash, type RoomId } from '../../shared/ids.ts'
-import { ACK_AFTER_MS, ACK_EVERY_MS, TELL_EVERY_MS, TELL_FANOUT } from '../../shared/limits.ts'
+import { ACK_AFTER_MS, ACK_EVERY_MS, HINT_FANOUT, TELL_EVERY_MS, TELL_FANOUT } from '../../shared/limits.ts'
 
 const [self, alice, carol] = ['self', 'alice', 'carol'] as PeerId[] as [PeerId, PeerId, PeerId]
 const [secret, open] = ['secret', 'open'] as RoomId[] as [RoomId, RoomId]
@@ -32,7 +32,7 @@ const start = (here: readonly PeerId[] = [alice, carol]) => {
       list: () => [...present].map(sessionOf),
       of: (peer) => (present.has(peer) ? sessionOf(peer) : undefined),
     },
-    shares: () => true,
+    reaches: () => true,
     carrier: (room) => (room === secret ? 'push' : 'gossip'),
     isBehind: () => behind,
     tell: (peer, room, points) =>
@@ -130,10 +130,11 @@ describe("of others' records", () => {
     expect(await tellingIn(MINUTE_MS)).toEqual(['alice: secret alice 3', 'carol: secret alice 3'])
   })
 
-  test('that gossip carries, nobody but their author: it passes them on by itself', async () => {
-    const { advance, tellingIn } = start()
+  test('that gossip carries, a few: it passes them on by itself', async () => {
+    const crowd = Array.from({ length: 30 }, (_, at) => `peer ${at}` as PeerId)
+    const { advance, tellingIn } = start(crowd)
     advance(open, alice, 3)
-    expect(await tellingIn(MINUTE_MS)).toEqual(['alice: open alice 3'])
+    expect(await tellingIn(MINUTE_MS)).toHaveLength(HINT_FANOUT)
   })
 
   test('who has told us of them is told nothing', async () => {

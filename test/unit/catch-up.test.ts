@@ -4,7 +4,7 @@ import type { Pulled } from '../../peer/log/sync-handler.ts'
 import type { Session, SessionChange } from '../../peer/network/sessions.ts'
 import { LanyardError, refusedThere } from '../../shared/errors.ts'
 import type { PeerId, RoomId } from '../../shared/ids.ts'
-import { LANE_PATIENCE_MS, SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
+import { LANE_PATIENCE_MS, SYNC_AGAIN_MS, SYNC_DEBOUNCE_MS, SYNC_INTERVAL_MS } from '../../shared/limits.ts'
 
 const bob = 'bob' as PeerId
 const SECOND_MS = 1_000
@@ -45,7 +45,7 @@ const start = (
         }))
       },
     },
-    keys: { ask: async () => 0 },
+    keys: { ask: async () => 0, roomChanged: () => undefined },
     sessions: {
       of: () => session,
       list: () => [session],
@@ -55,8 +55,10 @@ const start = (
       },
     } as unknown as CatchUpParts['sessions'],
     directory,
-    wants: () => true,
+    isCarried: () => true,
     shares: () => true,
+    sharedWith: () => [],
+    onRemoved: () => undefined,
     locked: () => false,
     onAgreed: () => undefined,
     clock: { now: () => Date.now() },
@@ -79,6 +81,9 @@ test('a session begins with one question, and with a pull of the rooms that diff
   await vi.advanceTimersByTimeAsync(0)
   expect(looks).toHaveLength(1)
   expect(pulled).toEqual([`bob ${directory}`, `bob ${other}`])
+  // Gossip may have lost something in the first seconds.
+  await vi.advanceTimersByTimeAsync(SYNC_AGAIN_MS)
+  expect(looks).toHaveLength(2)
 })
 
 test('where both agree nothing is pulled, and it is told', async () => {
@@ -90,11 +95,22 @@ test('where both agree nothing is pulled, and it is told', async () => {
   expect(onAgreed.mock.calls).toEqual([[bob, room]])
 })
 
-test('a room that we do not want is not pulled, whoever tells of it', async () => {
-  const { begin, pulls } = start(nothing, { wants: (shared) => shared.room !== room })
-  begin()
-  await vi.advanceTimersByTimeAsync(0)
-  expect(pulls).toEqual([])
+test('of open rooms, those that we are in are pulled; of others, those that the peer takes us to be in', async () => {
+  const sync = (isMember: boolean) => ({
+    pull: vi.fn(nothing),
+    rooms: async () => [room, other].map((of) => ({ room: of, isMember, agrees: () => false })),
+  })
+  for (const [isMember, expected] of [
+    [false, [room]],
+    [true, [room, other]],
+  ] as const) {
+    const fake = sync(isMember)
+    const { begin, catchUp } = start(nothing, { sync: fake, isCarried: (of) => of === room })
+    begin()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(fake.pull.mock.calls.map(([, of]: readonly unknown[]) => of)).toEqual(expected)
+    catchUp.stop()
+  }
 })
 
 test('somebody is asked every now and then', async () => {

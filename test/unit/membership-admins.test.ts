@@ -179,6 +179,32 @@ describe('seniority', () => {
   })
 })
 
+test('an admin with two grants does each thing with the best that it knew: what came later may be the more senior', () => {
+  const names = ['bob', 'carol', 'dave', 'erin', 'frank']
+  const all = room('invite', ['alice', ...names])
+  const by = (name: string) => all.find(({ user }) => user === name) as Writer
+  for (const name of names) by('alice').invite(name)
+  for (const [from, to] of [
+    ['alice', 'carol'],
+    ['carol', 'dave'],
+    ['dave', 'bob'],
+    ['bob', 'frank'],
+  ] as const) {
+    merge(...all)
+    by(from).grant(to)
+  }
+  merge(...all)
+  by('bob').remove('erin')
+  by('frank').sync(by('bob'))
+  by('frank').grant('erin')
+  by('alice').grant('bob')
+  by('bob').sync(by('alice'))
+  by('bob').remove('erin')
+  merge(...all)
+  // The grant knew of the first removal, not of the second, by the same admin.
+  expect(namesOf(by('alice').state())).toBe('alice* bob* carol* dave* frank*')
+})
+
 describe('an admin who has left', () => {
   test('does nothing more in the room', () => {
     const [alice, bob] = crew('bob')

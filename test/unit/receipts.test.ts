@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { coveredUntil } from '../../peer/rooms/coverage.ts'
 import { type Company, receiptDue, tellsReads } from '../../peer/rooms/receipts.ts'
+import type { LogMark } from '../../peer/store/receipts.ts'
 import { fromHex, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
 import {
   DAY_MS,
@@ -270,14 +271,17 @@ describe('what receipts cover', () => {
     carols.hear(alice.receipt(room, { held: [headOf(three)], read: [] }, tomorrow())) // nobody is a witness for itself
     const forged = { ...headOf(three), hash: new Uint8Array(32) }
     carols.hear(bob.receipt(room, { held: [forged], read: [] }, tomorrow()))
-    const until = (ms: number): number => carols.conversation.coveredUntil(alice.logIn(room), ms - RECEIPT_GRACE_MS)
+    const until = (ms: number): number =>
+      carols.conversation.coveredUntil(alice.logIn(room), ms - RECEIPT_GRACE_MS, () => true)
     const base = one.record.header.seq
     expect(until(first[0] - 1)).toBe(-1)
     expect(until(first[0])).toBe(base)
     expect(until(second[0])).toBe(base + 1)
     expect(until(second[0] + HOUR_MS)).toBe(base + 1)
     // What is later than the revocation itself is covered by nobody.
-    expect(carols.conversation.coveredUntil(alice.logIn(room), one.record.header.time[0] - HOUR_MS)).toBe(-1)
+    expect(carols.conversation.coveredUntil(alice.logIn(room), one.record.header.time[0] - HOUR_MS, () => true)).toBe(
+      -1,
+    )
   })
 
   test('counts our own receipts as those of others', async () => {
@@ -285,21 +289,27 @@ describe('what receipts cover', () => {
     const said = alice.say(room, text('hello'), now())
     carols.hear(said)
     await wait(carols, RECEIPT_HELD_MS)
-    expect(carols.conversation.coveredUntil(alice.logIn(room), said.record.header.time[0])).toBe(said.record.header.seq)
+    expect(carols.conversation.coveredUntil(alice.logIn(room), said.record.header.time[0], () => true)).toBe(
+      said.record.header.seq,
+    )
   })
 
   test('is the highest fit one, whatever the others are', () => {
     const log = alice.logIn(room)
     const device = fc.constantFrom(alice, bob, carol).map((one) => one.device.peerId)
-    const cover = fc.record({ seq: fc.nat(9), by: device, right: fc.boolean() })
+    const cover = fc.record({ seq: fc.nat(9), device, right: fc.boolean() })
     fc.assert(
       fc.property(fc.array(cover), (covers) => {
         const hash = (seq: number) => `${seq}`.padStart(64, '0') as RecordHash
         const highestFirst = covers
           .sort((a, b) => b.seq - a.seq)
-          .map(({ seq, by, right }) => ({ seq, by, hash: fromHex(hash(right ? seq : 99)) }))
-        const fit = covers.filter(({ by, right }) => right && by === bob.device.peerId).map(({ seq }) => seq)
-        const isWitness = (peer: string): boolean => peer !== carol.device.peerId
+          .map(({ seq, device, right }) => ({
+            seq,
+            by: { log: { ...log, device }, seq: 0 },
+            hash: fromHex(hash(right ? seq : 99)),
+          }))
+        const fit = covers.filter(({ device, right }) => right && device === bob.device.peerId).map(({ seq }) => seq)
+        const isWitness = ({ log }: LogMark): boolean => log.device !== carol.device.peerId
         expect(coveredUntil(log, highestFirst, hash, isWitness)).toBe(Math.max(-1, ...fit))
       }),
     )

@@ -10,7 +10,6 @@ import { senderKeyBodyCodec } from '../../../shared/wire/bodies.ts'
 import type { createRack } from '../disk.ts'
 import { type Evidence, type Known, logName, wordsOf } from '../evidence.ts'
 import type { Theft } from '../journal.ts'
-import { DAWN } from '../people.ts'
 import type { Reference } from '../reference.ts'
 import type { SeatOfDevice } from '../seat.ts'
 
@@ -70,13 +69,12 @@ async function* opened(
   loot: Loot,
 ): AsyncGenerator<string> {
   const boxed = await boxedEpochs(evidence, records, seat, loot)
-  const stolenAt = DAWN + theft.at + seat.cast.skewMs
   for (const record of records) {
     const { log, header, hash } = record
     if (header.kind !== 'message' || header.key === undefined) continue
     if (evidence.world.seats[evidence.seatOf(log.device)]?.cast.evil !== false) continue
     const box = boxed.get(`${logName(log)}/${header.key.epoch}`)
-    const isOpen = box !== undefined || fromChain(loot, room, record) || fromOwn(loot, room, record, seat, stolenAt)
+    const isOpen = box !== undefined || fromChain(loot, room, record) || fromOwn(loot, room, record, seat)
     if (!isOpen) continue
     const signed = evidence.world.journal.signed.get(hash)
     if (signed === undefined) continue
@@ -97,9 +95,10 @@ const fromChain = ({ stores }: Loot, room: RoomId, { log, header }: Known): bool
   return chain !== null && chain.nextIndex <= header.key.index
 }
 
-const fromOwn = ({ stores }: Loot, room: RoomId, { log, header }: Known, seat: SeatOfDevice, _at: number): boolean => {
+const fromOwn = ({ stores }: Loot, room: RoomId, { log, header }: Known, seat: SeatOfDevice): boolean => {
   if (log.device !== seat.peer || log.incarnation !== stores.incarnation) return false
-  return stores.keys.own(room)?.epoch === header.key?.epoch
+  const own = stores.keys.own(room)
+  return own !== null && own.epoch === header.key?.epoch && own.secret.byteLength > 0
 }
 
 /** Epochs whose secret a stolen prekey opens; `next`: the box was made when its maker knew a later prekey of the device. */
