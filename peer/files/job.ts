@@ -16,6 +16,8 @@ export type Jobs = {
   end(id: RecordHash): Promise<void>
   has(id: RecordHash): boolean
   bytesOf(id: RecordHash): number
+  /** Where one goes; null for none. */
+  folderOf(id: RecordHash): string | null
   /** As far as it is here, for others. */
   arriving(id: RecordHash): Arriving | null
   asked(id: RecordHash, session: Session): void
@@ -40,6 +42,7 @@ type Job = {
   readonly stop: AbortController
   readonly done: Promise<void>
   readonly listeners: Set<(session: Session) => void>
+  readonly folder: string
   arriving: Arriving | null
   bytes: number
 }
@@ -86,7 +89,8 @@ export const createJobs = (parts: JobParts): Jobs => {
         job.arriving = arriving
       },
       onNamed: ({ path, parts: landed }) => {
-        if (parts.contentOf(row) === null) return // past its time by now: nothing is noted any more; the file is the user's
+        // Of a message that is past its time by now nothing is noted any more; the file is the user's.
+        if (parts.contentOf(row) === null) return
         const now = files.get(id) ?? row
         files.put({ ...now, state: 'held', paused: false, path, parts: landed })
       },
@@ -123,7 +127,7 @@ export const createJobs = (parts: JobParts): Jobs => {
       if (jobs.has(id)) return
       const stop = new AbortController()
       const { promise, resolve } = Promise.withResolvers<void>()
-      const job: Job = { stop, done: promise, listeners: new Set(), arriving: null, bytes: 0 }
+      const job: Job = { stop, done: promise, listeners: new Set(), folder: row.path, arriving: null, bytes: 0 }
       jobs.set(id, job)
       run(row, job, AbortSignal.any([stop.signal, parts.signal]))
         .catch((error: unknown) => {
@@ -138,6 +142,7 @@ export const createJobs = (parts: JobParts): Jobs => {
     end,
     has: (id) => jobs.has(id),
     bytesOf: (id) => jobs.get(id)?.bytes ?? 0,
+    folderOf: (id) => jobs.get(id)?.folder ?? null,
     arriving: (id) => jobs.get(id)?.arriving ?? null,
     asked: (id, session) => {
       for (const listener of jobs.get(id)?.listeners ?? []) listener(session)

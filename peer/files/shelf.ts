@@ -213,19 +213,16 @@ export const createShelf = (parts: ShelfParts): Shelf => {
       if (isAccepted(parts.policy, { size: content.size, user, own })) want(id)
     },
     gone: async (id) => {
+      // What was noted of it may be erased already, together with the message.
       const row = files.get(id)
-      if (row === null) return
-      await drop(id)
+      const folder = jobs.folderOf(id) ?? (row?.state === 'wanted' ? row.path : null)
+      serving.delete(id)
+      await jobs.end(id)
       files.remove(id)
-      if (row.state === 'wanted')
-        parts.onProgress({
-          id,
-          name: '',
-          size: row.size,
-          state: 'cancelled',
-          bytes: 0,
-          refusal: refuse('file-withdrawn'),
-        })
+      if (folder === null) return
+      await discardLanding(folder, id)
+      const refusal = refuse('file-withdrawn')
+      parts.onProgress({ id, name: '', size: row?.size ?? 0, state: 'cancelled', bytes: 0, refusal })
     },
     find,
     mayServe: (id) => {

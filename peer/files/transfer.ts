@@ -216,6 +216,7 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'file-unreadable',
   'file-withdrawn',
   'not-a-member',
+  'removed',
 ])
 const isHopeless = (reason: Refusal): boolean => isLie(reason) || HOPELESS.has(reason.code)
 

@@ -23,8 +23,12 @@ const BY_HAND = { files: { accept: { maxBytes: 0, from: 'everybody' } } } as con
 /** Alice, who offers a file of so many chunks, and slowly; bob, who decides by hand. */
 const offering = async (chunks: number, bytesPerSecond?: number) => {
   const world = await createWorld()
-  const alice = await world.settle('alice', bytesPerSecond === undefined ? {} : { files: { bytesPerSecond } })
-  const bob = await world.settle('bob', BY_HAND)
+  const alice = await world.settle(
+    'alice',
+    undefined,
+    bytesPerSecond === undefined ? {} : { files: { bytesPerSecond } },
+  )
+  const bob = await world.settle('bob', undefined, BY_HAND)
   const content = randomBytes(chunks * CHUNK_BYTES)
   const path = join(world.folder, 'plan.bin')
   await writeFile(path, content)
@@ -49,7 +53,7 @@ test('an offer waits until it is accepted by hand', async () => {
 test('files under a bound come by themselves, of users who are trusted', async () => {
   await using world = await createWorld()
   const accept = { maxBytes: 10, from: [user('alice')] }
-  const bob = await world.settle('bob', { files: { accept } })
+  const bob = await world.settle('bob', undefined, { files: { accept } })
   const alice = await world.settle('alice')
   const carol = await world.settle('carol')
   const small = join(world.folder, 'small')
@@ -163,7 +167,7 @@ test('a disk that fills up in the middle pauses the file with a reason, and it g
   await using world = await createWorld()
   const alice = await world.settle('alice')
   let free = Number.MAX_SAFE_INTEGER
-  const bob = await world.settle('bob', { files: { freeBytes: async () => free } })
+  const bob = await world.settle('bob', undefined, { files: { freeBytes: async () => free } })
   const path = join(world.folder, 'large.bin')
   const content = randomBytes(40 * CHUNK_BYTES)
   await writeFile(path, content)
@@ -186,7 +190,7 @@ test('a disk that fills up in the middle pauses the file with a reason, and it g
 test('a quota is kept, and room is made by deleting', async () => {
   await using world = await createWorld()
   const alice = await world.settle('alice')
-  const bob = await world.settle('bob', { files: { quotaBytes: 10 } })
+  const bob = await world.settle('bob', undefined, { files: { quotaBytes: 10 } })
   const [first, second] = [join(world.folder, 'first'), join(world.folder, 'second')]
   await writeFile(first, '12345678')
   await writeFile(second, '12345678')

@@ -15,7 +15,7 @@ const PNG = Buffer.from('89504e470d0a1a0a0000000d4948445200000002000000030806000
 
 test('files are offered, listed, fetched and deleted with words that people know', async () => {
   const one = await world.settle('alice')
-  const two = await world.settle('bob', { files: { accept: { maxBytes: 0, from: 'everybody' } } })
+  const two = await world.settle('bob', undefined, { files: { accept: { maxBytes: 0, from: 'everybody' } } })
   const alice = sitDown(one)
   const bob = sitDown(two)
   await bob.sees('alice is here')

@@ -20,7 +20,7 @@ const chain = async <const Names extends readonly string[]>(
   ...names: Names
 ): Promise<{ [Key in keyof Names]: Resident }> => {
   const found: Resident[] = []
-  for (const name of names) found.push(await world.settle(name, { knows: found.slice(-1) }))
+  for (const name of names) found.push(await world.settle(name, found.slice(-1)))
   await vi.waitFor(() => {
     for (const { peer } of found) expect(peer.users().length).toBe(names.length)
   }, WAIT)

@@ -25,12 +25,12 @@ export type Lan = AsyncDisposable & {
   readonly hosts: readonly Host[]
   /** Takes a machine off the switch, as by pulling its cable, or puts it back. */
   plug(host: Host, state: 'in' | 'out'): void
-  /** Takes the two switches of a lan that was made with `halves` apart, or puts them together again. */
-  join(state: 'in' | 'out'): void
   /** Lets a machine send no faster than this, by a token bucket. @param rate as `tc` has it: `40mbit` */
   limit(host: Host, rate: string): void
   /** Bytes that a machine has sent so far, with all that is around them. */
   sentBy(host: Host): number
+  /** Takes the two switches of a lan that was made with `halves` apart, or puts them together again. */
+  join(state: 'in' | 'out'): void
 }
 
 let lans = 0
@@ -88,8 +88,7 @@ export const createLan = (size: number, { halves = false }: { readonly halves?: 
     plug: (host, state) => {
       ip('-n', bridge, 'link', 'set', portOf(hosts.indexOf(host)), state === 'in' ? 'up' : 'down')
     },
-    join: (state) => ip('-n', bridge, 'link', 'set', 'joint', state === 'in' ? 'up' : 'down'),
-    limit: ({ name }, rate) =>
+    limit: ({ name }, rate) => {
       ip(
         'netns',
         'exec',
@@ -107,8 +106,12 @@ export const createLan = (size: number, { halves = false }: { readonly halves?: 
         '256kb',
         'latency',
         '200ms',
-      ),
+      )
+    },
     sentBy: ({ name }) => Number(ip('netns', 'exec', name, 'cat', '/sys/class/net/eth0/statistics/tx_bytes')),
+    join: (state) => {
+      ip('-n', bridge, 'link', 'set', 'joint', state === 'in' ? 'up' : 'down')
+    },
     [Symbol.asyncDispose]: async () => {
       const ended = [...children].map((child) => once(child, 'exit'))
       takeDown()

@@ -38,15 +38,11 @@ export const createWorld = async (options: Settings = {}) => {
   const network = testNetwork()
   const residents: Inhabitant[] = []
   /**
-   * @param special what is otherwise with this one
    * @param knows whom it is connected with; all who are there, unless given
+   * @param special what is otherwise with this one
    */
-  const settle = async (
-    name: string,
-    special: Settings & { readonly knows?: readonly Resident[] } = {},
-  ): Promise<Resident> => {
-    const { knows, ...settings } = special
-    const own = { ...options, ...settings }
+  const settle = async (name: string, knows?: readonly Resident[], special: Settings = {}): Promise<Resident> => {
+    const own = { ...options, ...special }
     const one = await createInhabitant(network, join(folder, `${name}-${residents.length}.db`), name, own)
     for (const { peer } of knows ?? residents.map(({ resident }) => resident)) {
       one.resident.peer.meet(peer.self.peerId, peer.addresses())

@@ -154,8 +154,17 @@ describe('what is erased', () => {
     const [old, young] = [NEWS, NEWS + SECOND_MS].map((ms) => {
       const said = alice.say(room, text(`at ${ms}`), [ms, 0])
       carols.hear(said)
-      const row = { paused: false, own: false, size: 5, path: '/tax.pdf', parts: [], encoded: null }
-      carols.stores.files.put({ record: said.record.hash, room, state: 'held', ...row })
+      carols.stores.files.put({
+        record: said.record.hash,
+        room,
+        state: 'held',
+        paused: false,
+        own: false,
+        size: 1,
+        path: '/tax.pdf',
+        parts: [],
+        encoded: null,
+      })
       return said.record.hash
     }) as [RecordHash, RecordHash]
     carols.retention.set(room, { keepMs: 0, keepMessages: 1 })

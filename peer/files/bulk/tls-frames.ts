@@ -92,11 +92,13 @@ export const openTlsFrames = (socket: TLSSocket, parts: TlsFramesParts): Frames 
     },
     abort: (reason) => {
       // Whoever drops it because nothing came may be quicker than the news that it is gone.
-      if (reason === 'too-late' || reason === 'stream-closed') parts.onCut?.()
+      if (CUT.has(reason)) parts.onCut?.()
       drop()
     },
   }
 }
 
+/** A road that stalls is no better than one that is cut: the stream may do. */
+const CUT: ReadonlySet<string> = new Set(['too-late', 'stream-closed', 'file-holder-slow'])
 const COPY_BELOW_BYTES = 16 * KIB // below this a copy is cheaper than a TLS record of its own
 const LINGER_MS = 2_000
