@@ -35,6 +35,8 @@ export type PeerEvent =
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
   /** Members, admins or settings of a room have changed, or what counts in it. */
   | { readonly kind: 'room'; readonly room: RoomId }
+  /** A member says that our user was removed from a room, of which this device has not heard: it gives us nothing of it. */
+  | { readonly kind: 'removed'; readonly room: RoomId; readonly device: PeerId }
   /** More of our own records are held by a device. */
   | { readonly kind: 'delivered'; readonly room: RoomId; readonly device: PeerId }
   /** A user has read more of what our user said in a room. */
@@ -46,18 +48,40 @@ export type PeerEvent =
   /** What our user has yet to read in a room, here or on another device, has changed. */
   | { readonly kind: 'unread'; readonly room: RoomId; readonly unread: UnreadCount }
   | { readonly kind: 'file'; readonly progress: FileProgress }
+  /** How the bytes of a file will come from a device: by TLS, or by its libp2p connection, and then why. */
+  | {
+      readonly kind: 'road'
+      readonly user: UserName
+      readonly device: PeerId
+      readonly road: 'tls' | 'stream'
+      readonly refusal?: Refusal | null
+    }
 
 export type FileProgress = {
-  readonly id: RecordHash
+  /** The message that offers it; '' while there is none. */
+  readonly id: RecordHash | ''
   readonly name: string
-  readonly state: 'waiting' | 'fetching' | 'serving' | 'served' | 'whole' | 'failed'
+  /** `hashing`: before it is offered. `dropped`: one holder is left alone, and why; the others go on. */
+  readonly state:
+    | 'hashing'
+    | 'waiting'
+    | 'fetching'
+    | 'paused'
+    | 'cancelled'
+    | 'dropped'
+    | 'serving'
+    | 'served'
+    | 'whole'
+    | 'failed'
   /** Bytes that are here and checked (or, when serving, sent), of `size`. */
   readonly bytes: number
   readonly size: number
   /** Of a whole file: where it is. */
   readonly path?: string
+  /** … and what it says that it is. */
+  readonly type?: string
   readonly refusal?: Refusal
-  /** When serving or served: to whom. */
+  /** When serving or served: to whom; when dropped: whom. */
   readonly device?: PeerId
 }
 

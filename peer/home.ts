@@ -5,14 +5,17 @@ import { spkiOf } from '../shared/certificate/rsa-key.ts'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../shared/certificate/verify.ts'
 import { type Clock, systemClock } from '../shared/clock.ts'
 import { isRefusal, LanyardError, orThrow } from '../shared/errors.ts'
-import { DEVICE_KEY_MIN_BITS } from '../shared/limits.ts'
+import type { UserName } from '../shared/ids.ts'
+import { DEVICE_KEY_MIN_BITS, FILE_AUTO_ACCEPT_BYTES } from '../shared/limits.ts'
 import { systemRandom } from '../shared/random.ts'
+import { userNameOf } from '../shared/user-name.ts'
+import type { FileOptions } from './files/files.ts'
 import { contactOf } from './identity/ca-line.ts'
 import type { Keystore } from './identity/identity-files.ts'
 import { keepRenewed, openKeystore, replaceCertificate, replaceSuccessions } from './identity/keystore.ts'
 import { isAsked } from './identity/successor.ts'
 import type { Peer } from './peer.ts'
-import { listenAddresses, readSettings, rememberPort } from './settings.ts'
+import { changeSettings, listenAddresses, readSettings, rememberPort, type Settings } from './settings.ts'
 import { databasePath } from './store/database.ts'
 
 /** Where a profile lives when nothing else is said. */
@@ -23,6 +26,8 @@ export type StartOptions = {
   readonly listen?: readonly string[] | undefined
   /** The download folder; `downloads` in the home unless given. */
   readonly downloads?: string | undefined
+  /** Of files, in each direction; as the home has it unless given. */
+  readonly bytesPerSecond?: number | undefined
   readonly mdns: boolean
   /** Whether to refuse new sessions while the revocation list is stale; as the home has it unless given. */
   readonly strict?: boolean | undefined
@@ -69,12 +74,34 @@ const openWhole = async (home: string, passphrase: string, clock: Clock): Promis
   return await openKeystore(home, passphrase)
 }
 
+/** Where files go when nothing is said. */
+export const downloadsOf = (home: string, { folder }: Settings): string => folder ?? join(home, 'downloads')
+
+const fileOptionsOf = (home: string, settings: Settings, bytesPerSecond: number | undefined): FileOptions => {
+  const { acceptMb, acceptFrom, quotaMb, limitKb } = settings
+  return {
+    accept: {
+      maxBytes: acceptMb === undefined ? FILE_AUTO_ACCEPT_BYTES : acceptMb * 1e6,
+      from: acceptFrom === undefined ? 'everybody' : acceptFrom.flatMap((name) => userNameOrNone(name)),
+    },
+    bytesPerSecond: bytesPerSecond ?? (limitKb === undefined ? undefined : limitKb * 1e3),
+    quotaBytes: quotaMb === undefined ? undefined : quotaMb * 1e6,
+    onFolder: async (folder) => void (await changeSettings(home, { folder })),
+  }
+}
+
+const userNameOrNone = (name: string): readonly UserName[] => {
+  const user = userNameOf(name)
+  return isRefusal(user) ? [] : [user]
+}
+
 /** Starts the device of a home. @throws LanyardError as `openProfile`, and `profile-in-use`, `address-in-use`, … */
 export const startPeer = async (home: string, passphrase: string, options: StartOptions): Promise<Peer> => {
   const { clock = systemClock } = options
   const { keystore, anchor, self } = await openProfile(home, passphrase, clock)
   const { createPeer } = await loadPeer()
-  const strict = options.strict ?? (await readSettings(home)).strict
+  const settings = await readSettings(home)
+  const strict = options.strict ?? settings.strict
   const start = (listen: readonly string[]): Promise<Peer> =>
     createPeer({
       key: keystore.key,
@@ -82,7 +109,8 @@ export const startPeer = async (home: string, passphrase: string, options: Start
       self,
       storeKey: keystore.storeKey,
       databasePath: databasePath(home),
-      downloads: options.downloads ?? join(home, 'downloads'),
+      downloads: options.downloads ?? downloadsOf(home, settings),
+      files: fileOptionsOf(home, settings, options.bytesPerSecond),
       listen,
       mdns: options.mdns,
       strict,

@@ -3,6 +3,7 @@ import { systemClock } from '../shared/clock.ts'
 import { fault, nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
 import { type Options as BaseOptions, passphraseOf, print } from './commands/command.ts'
 import { config } from './commands/config.ts'
+import { changeFolder, listFolder, showFolder } from './commands/folder.ts'
 import { type JoinOptions, joinNetwork } from './commands/join.ts'
 import { type LoginOptions, login } from './commands/login.ts'
 import { type PasswdOptions, passwd } from './commands/passwd.ts'
@@ -14,8 +15,9 @@ import { growHeapFreely } from './memory.ts'
 import type { Peer } from './peer.ts'
 import { certificateCommand } from './terminal/certificate.ts'
 import { chat } from './terminal/chat.ts'
+import { files, get, type Steering, send, steer } from './terminal/file-once.ts'
 import { refusalJson } from './terminal/lines.ts'
-import { rooms, say, send, users } from './terminal/once.ts'
+import { rooms, say, users } from './terminal/once.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 
 type Options = BaseOptions & {
@@ -23,6 +25,7 @@ type Options = BaseOptions & {
   readonly peer?: readonly string[]
   readonly mdns: boolean
   readonly strict?: boolean
+  readonly limit?: string
 }
 type WaitOptions = Options & { readonly wait: string; readonly to?: string }
 
@@ -31,7 +34,8 @@ const withPeer = async (options: Options, work: (peer: Peer) => Promise<void>): 
   await readProfile(options.home) // whoever has not joined is told so before a passphrase is asked for
   const passphrase = await passphraseOf(options, 'open')
   growHeapFreely()
-  await using peer = await startPeer(options.home, passphrase, options)
+  const bytesPerSecond = options.limit === undefined ? undefined : limitOf(options.limit)
+  await using peer = await startPeer(options.home, passphrase, { ...options, bytesPerSecond })
   for (const address of options.peer ?? []) {
     const device = /\/p2p\/([^/]+)$/.exec(address)?.[1]
     if (device === undefined) throw fault('address-malformed', `${address}: it does not end in /p2p/<PeerId>`)
@@ -69,6 +73,7 @@ const program = new Command('lanyard')
     listed,
   )
   .option('--downloads <folder>', 'where files go (default: downloads in the home)')
+  .option('--limit <kilobytes>', 'KB a second that files may take, each way, this time; else as `config` has it')
   .option('--peer <multiaddr>', 'a device to connect to, as /ip4/192.0.2.7/tcp/4200/p2p/Qm…; may come again', listed)
   .option('--no-mdns', 'do not look for others by multicast, nor announce this device')
   .option('--strict', 'refuse new sessions while the revocation list is stale, this time; else as `config` has it')
@@ -129,8 +134,8 @@ program
   .action((_options: unknown, command: Command) => passwd(command.optsWithGlobals<PasswdOptions>()))
 program
   .command('config')
-  .argument('[name]', 'strict')
-  .argument('[value]', 'on or off')
+  .argument('[name]', 'strict, accept-mb, accept-from, quota-mb or limit-kb')
+  .argument('[value]', 'on or off, a number, users with commas or everybody')
   .description('show or change what this home has settled')
   .action((name: string | undefined, value: string | undefined, _options: unknown, command: Command) =>
     config(name, value, command.optsWithGlobals<Options>()),
@@ -148,15 +153,71 @@ program
   })
 program
   .command('send')
-  .argument('<path>', 'the file')
+  .argument('<path...>', 'files and folders')
   .option('--to <place>', '#room or @user; #general without')
   .option('--wait <seconds>', 'how long to wait for somebody to fetch all of it', '600')
-  .description('offer a file, and stay until somebody has fetched it')
-  .action(async (path: string, _options: unknown, command: Command) => {
+  .description('offer files and folders, and stay until somebody has fetched each')
+  .action(async (paths: string[], _options: unknown, command: Command) => {
     const options = command.optsWithGlobals<WaitOptions>()
-    const wait = seconds(options.wait)
-    await withPeer(options, (peer) => send(peer, path, orderOf(options, wait), process.stdout))
+    const order = orderOf(options, seconds(options.wait))
+    await withPeer(options, (peer) => send(peer, paths, order, process.stdout))
   })
+const filesCommand = program
+  .command('files')
+  .option('--to <place>', '#room or @user; all of them without')
+  .option('--wait <seconds>', 'how long to look for new ones', '2')
+  .description('list what was offered, by whom, and who has it')
+  .action(async (_options: unknown, command: Command) => {
+    const options = command.optsWithGlobals<WaitOptions>()
+    const order = orderOf(options, seconds(options.wait))
+    await withPeer(options, async (peer) => print(await files(peer, order)))
+  })
+for (const [name, description] of [
+  ['get', 'fetch a file that was offered, and stay until it is here'],
+  ['resume', 'go on fetching a file that was paused, and stay until it is here'],
+] as const) {
+  program
+    .command(name)
+    .argument('<id>', 'of the offer, or its beginning')
+    .option('--wait <seconds>', 'how long to wait for it', '600')
+    .description(description)
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<WaitOptions>()
+      const order = orderOf(options, seconds(options.wait))
+      await withPeer(options, (peer) => get(peer, id, order, process.stdout))
+    })
+}
+/** What is done to one file, without waiting for it. */
+const steering = (parent: Command, name: Steering, description: string): void => {
+  parent
+    .command(name)
+    .argument('<id>', 'of the offer, or its beginning')
+    .option('--wait <seconds>', 'how long to wait until it is known here', '2')
+    .description(description)
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<WaitOptions>()
+      const order = orderOf(options, seconds(options.wait))
+      await withPeer(options, async (peer) => print(await steer(peer, name, id, order)))
+    })
+}
+steering(program, 'pause', 'stop fetching or serving a file until it is resumed')
+steering(program, 'cancel', 'stop fetching a file for good, or take an offer of yours back')
+steering(filesCommand, 'delete', 'delete what was fetched; of your own only the serving ends')
+program
+  .command('pwd')
+  .description('show the folder that files go to')
+  .action((_options: unknown, command: Command) => showFolder(command.optsWithGlobals<Options>()))
+program
+  .command('cd')
+  .argument('<folder>', 'where files go from now on')
+  .description('change the folder that files go to')
+  .action((folder: string, _options: unknown, command: Command) =>
+    changeFolder(folder, command.optsWithGlobals<Options>()),
+  )
+program
+  .command('ls')
+  .description('list what is in the folder that files go to')
+  .action((_options: unknown, command: Command) => listFolder(command.optsWithGlobals<Options>()))
 program
   .command('users')
   .option('--wait <seconds>', 'how long to look for who is here', '2')
@@ -180,6 +241,13 @@ program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withP
 program.addCommand(verifyCommand({ clock: systemClock, print }))
 
 const orderOf = ({ to, json }: WaitOptions, waitMs: number) => ({ to, waitMs, json: json === true })
+
+/** Bytes a second. */
+const limitOf = (given: string): number => {
+  const number = Number(given)
+  if (!Number.isFinite(number) || number < 1) throw fault('input-invalid', `--limit ${given}: KB a second`)
+  return number * 1e3
+}
 
 const seconds = (given: string): number => {
   const number = Number(given)

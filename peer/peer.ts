@@ -12,10 +12,8 @@ import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
 import { createCore } from './core.ts'
-import { createEvents, type FileProgress, type PeerEvent } from './events.ts'
-import { fetchFile } from './files/fetch.ts'
-import { startServing } from './files/serve.ts'
-import { createShelf, type Shelf } from './files/shelf.ts'
+import { createEvents, type PeerEvent } from './events.ts'
+import { type FileOptions, type Files, startFiles } from './files/files.ts'
 import { startKeyService } from './group/key-service.ts'
 import { createOwnPrekeys } from './group/own-prekeys.ts'
 import type { CaContact } from './identity/ca-line.ts'
@@ -67,10 +65,12 @@ export type Peer = AsyncDisposable &
     /** How many other devices are known to hold a message of ours. */
     deliveredTo(id: RecordHash): number
     /**
-     * Offers a file in a room; it is served from where it is.
-     * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `storage-failed`
+     * Offers a file or a folder in a room; it is served from where it is.
+     * @throws LanyardError as `files.offer`
      */
     sendFile(room: RoomId, path: string): Promise<RecordHash>
+    /** What was offered and is held: the library of each room. */
+    readonly files: Files
     /** Fetches the file of a message into the download folder; progress comes as events. `file-not-held`: it offers none. */
     fetchFile(id: RecordHash): Refusal | null
     /** Makes a new sender key for a room now. @throws LanyardError `storage-failed` */
@@ -105,6 +105,8 @@ export type PeerParts = {
   readonly databasePath: string
   /** Where fetched files go; made when the first one comes. */
   readonly downloads: string
+  /** What is fetched unasked, how fast files may go, how much room they may take. */
+  readonly files?: FileOptions
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
   /** Whether to announce ourselves, and look for others, by multicast. */
@@ -188,9 +190,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       .testify()
       .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
-  events.on((event) => {
-    if (event.kind === 'message' && event.message.content?.kind === 'file') shelf.offered(event.message)
-  })
+  events.on((event) => files.heard(event))
 
   const allowance = createAllowance({
     clock: monotonicClock,
@@ -208,19 +208,6 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     idOf: gossipIdOf,
     admitted: async (connection) => (await sessions.awaited(connection)) !== null,
   })
-  const onProgress = (progress: FileProgress): void => events.emit({ kind: 'file', progress })
-  const shelf: Shelf = createShelf({
-    files: stores.files,
-    inbox: conversation.inbox,
-    sessions,
-    random,
-    folder: parts.downloads,
-    send: (room, content) => compose.send(room, content),
-    fetch: (wanted, options) =>
-      fetchFile({ node, network, sessions, folder: parts.downloads, onFoul, ...options }, wanted),
-    onProgress,
-  })
-
   const node = await prepareNode({
     key,
     listen: parts.listen,
@@ -232,6 +219,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   const keyService = await startKeyService({
     node,
+    self: self.user,
+    clock: monotonicClock,
     network,
     sessions,
     database,
@@ -244,14 +233,34 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFoul,
   })
   const exchange = await startRevocationExchange({ node, network, sessions, lists: revocations })
-  await startServing({
+  /** Our certificate as each connection was shown it: TLS beside it shows the same. */
+  const shown = new WeakMap<Connection, Uint8Array>()
+  const files = await startFiles({
     node,
     network,
     sessions,
-    find: shelf.held,
+    papers: {
+      key,
+      shown: (connection) => shown.get(connection) ?? self.certificate,
+      verify: (certificate, remoteSpki) =>
+        verifyDevice(certificate, {
+          anchor: roots.anchor(),
+          now: clock.now(),
+          remoteSpki,
+          revoked: (serial) => revocations.has(serial),
+        }),
+    },
+    store: stores.files,
+    inbox: conversation.inbox,
+    compose,
+    takeBack: chat.takeBack,
     mayRead,
-    onServed: ({ offer }, { device }, bytes, whole) =>
-      onProgress({ ...offer, state: whole ? 'served' : 'serving', bytes, device: device.peerId }),
+    downloads: parts.downloads,
+    options: parts.files ?? {},
+    clock: monotonicClock,
+    random,
+    emit: events.emit,
+    onFoul,
   })
   roads = await startRoads({
     node,
@@ -329,6 +338,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       const reachable = addressesOf(device.peerId, theirs.addresses)
       addresses.remember(device.peerId, reachable, clock.now())
       discovery.learn(device.peerId, reachable, 'addresses')
+      shown.set(connection, self.certificate)
       sessions.admit(device, connection)
       if (connection.direction === 'outbound') void exchange.begin(connection).catch(() => undefined)
       const record = parseRecord(theirs.device)
@@ -356,7 +366,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const stop = async (): Promise<void> => {
     ownEntry.stop()
     discovery.stop()
-    await shelf.stop()
+    await files.stop()
     pulse?.stop()
     await conversation.stop()
     await author.idle()
@@ -408,7 +418,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   }
   for (const [peer, known] of addresses.all()) discovery.learn(peer, known, 'addresses')
 
-  shelf.resume()
+  files.start()
   conversation.resume()
   // A list that came before this start may have revoked whom nobody has vouched for: a device of ours, after a change of keys.
   if (revocations.number() > 0) await testify()
@@ -446,8 +456,9 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
         (serial) => revocations.has(serial),
       ),
     deliveredTo: (id) => chat.message(id)?.state?.devices ?? 0,
-    sendFile: (room, path) => shelf.offer(room, path),
-    fetchFile: (id) => shelf.want(id),
+    files: files.face,
+    sendFile: async (room, path) => (await files.face.offer(room, path)).id,
+    fetchFile: files.face.fetch,
     rekey: (room) => compose.rekey(room),
     renewIfDue: async () => await renewal?.renewIfDue(),
     renew: async () => (renewal === null ? refuse('unreachable', 'no CA is known') : await renewal.renew()),

@@ -130,6 +130,8 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     directory: directory.room,
     shares,
     isCarried: carriers.isCarried,
+    sharedWith: ({ device }) => rooms.sharedWith(device.user).flatMap(({ room, isMember }) => (isMember ? [room] : [])),
+    onRemoved: (device, room) => emit({ kind: 'removed', room, device }),
     locked: (room) => parts.stores.records.hasLocked(room),
     onAgreed: (peer, room) => holds(peer, room, log.heads(room)),
     clock: parts.monotonic,
@@ -182,6 +184,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     },
     lack: (room) => catchUp.lack(room),
     roomChanged: (room) => {
+      parts.keys.roomChanged(room)
       if (running) join(room)
     },
     stop: () => {

@@ -11,9 +11,27 @@ export type Settings = {
   readonly port?: number | undefined
   /** Whether new sessions are refused while the revocation list is stale. */
   readonly strict: boolean
+  /** Where files go, as `cd` has left it. */
+  readonly folder?: string | undefined
+  /** Files that come unasked: up to so many MB (10^6 bytes) … */
+  readonly acceptMb?: number | undefined
+  /** … from these users; from everybody unless given. */
+  readonly acceptFrom?: readonly string[] | undefined
+  /** That fetched files together may take, in MB. */
+  readonly quotaMb?: number | undefined
+  /** How fast files may come and go, in KB a second each. */
+  readonly limitKb?: number | undefined
 }
 
-const settingsShape = z.object({ port: z.int().min(1).max(65_535).optional(), strict: z.boolean().default(false) })
+const settingsShape = z.object({
+  port: z.int().min(1).max(65_535).optional(),
+  strict: z.boolean().default(false),
+  folder: z.string().optional(),
+  acceptMb: z.number().nonnegative().optional(),
+  acceptFrom: z.array(z.string()).optional(),
+  quotaMb: z.number().nonnegative().optional(),
+  limitKb: z.number().positive().optional(),
+})
 const NONE: Settings = { strict: false }
 
 const pathOf = (home: string): string => join(home, 'settings.json')

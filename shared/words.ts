@@ -556,6 +556,31 @@ export const WORDS = {
     'our chunk does not match its hash',
     'it is fetched again, from somebody else where possible',
   ),
+  'road-not-here': words(
+    'no TLS connection for files can be taken at that address',
+    'the other side takes no TLS connection for files at that address',
+    'nothing to do: files travel over the libp2p connection, at less speed',
+  ),
+  'road-blocked': words(
+    'the TLS connection for files could not be made',
+    'the other side could not make its TLS connection for files',
+    'nothing to do: files travel over the libp2p connection; for more speed let the firewall pass TCP between the two devices',
+  ),
+  'road-ticket-unknown': words(
+    'a TLS connection for files came without a ticket of ours, or with one that was used before',
+    'the other side does not know the ticket of our TLS connection for files',
+    'nothing to do: it was closed, and files travel over the libp2p connection',
+  ),
+  'road-ticket-late': words(
+    'the ticket of a TLS connection for files came too late',
+    'our ticket for a TLS connection for files came too late at the other side',
+    'nothing to do: it was closed, and files travel over the libp2p connection',
+  ),
+  'road-wrong-certificate': words(
+    'a TLS connection for files showed another certificate than its session',
+    'our TLS connection for files showed another certificate than our session',
+    'nothing to do: it was closed; if it goes on, somebody stands between the two devices',
+  ),
   'file-unreadable': words(
     'the file cannot be read',
     'the other side cannot read the file',
@@ -565,6 +590,31 @@ export const WORDS = {
     'the file is larger than 100,000 chunks of 1 MiB',
     'the file is larger than the other side takes',
     'split it into parts',
+  ),
+  'file-too-many': words(
+    'there are more than 20,000 files and empty folders in it',
+    'there are more files in it than the other side takes',
+    'pack them into an archive, or offer parts of it',
+  ),
+  'file-withdrawn': words(
+    'the sender has taken that file back',
+    'the file was taken back here',
+    'ask the sender to offer it again',
+  ),
+  'file-paused': words(
+    'that file is paused here',
+    'the other side has paused that file',
+    'it goes on by itself once it is resumed there',
+  ),
+  'file-holder-slow': words(
+    'a holder of the file did not answer in time, and others have what it was asked for',
+    'our answers came too late',
+    'the file comes from the others',
+  ),
+  'file-quota': words(
+    'fetched files would take more than this home has settled',
+    'the other side has no more room for files',
+    'delete some: /files delete ID; or raise the bound: config quota-mb',
   ),
   'file-name-unsafe': words(
     'the file name is not a plain name',

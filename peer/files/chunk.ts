@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { type Refusal, refuse } from '../../shared/errors.ts'
+import { inPieces } from './cipher-pieces.ts'
 import { chunkCount } from './extent.ts'
 import { isChunk, type Manifest } from './manifest.ts'
 
@@ -25,12 +26,18 @@ const TAG_BYTES = 16
  * The nonce is the chunk's index. That is safe because the key belongs to one offer, and because each chunk is compared
  * with the manifest before it is sealed: under one key and nonce there is only ever one plaintext, whoever seals it and
  * however often.
+ * @param into takes the ciphertext; may be the chunk itself
  */
-export const sealChunk = (file: SealedFile, index: number, chunk: Uint8Array): SealedChunk | Refusal => {
+export const sealChunk = (
+  file: SealedFile,
+  index: number,
+  chunk: Uint8Array,
+  into: Uint8Array = new Uint8Array(chunk.byteLength),
+): SealedChunk | Refusal => {
   if (!isChunk(file.manifest, index, chunk)) return refuse('file-changed', `chunk ${index}`)
   const cipher = createCipheriv(CIPHER, createSecretKey(file.key), nonceOf(index), { authTagLength: TAG_BYTES })
   cipher.setAAD(file.manifestHash)
-  const ciphertext = cipher.update(chunk)
+  const ciphertext = inPieces(cipher, chunk, into)
   cipher.final()
   return { ciphertext, tag: cipher.getAuthTag() }
 }
@@ -38,15 +45,21 @@ export const sealChunk = (file: SealedFile, index: number, chunk: Uint8Array): S
 /**
  * The chunk's bytes, or `file-chunk-wrong`. The tag keeps out who lacks the key; the hash keeps out the members who have
  * it, so what this returns may be written to the disk.
+ * @param into takes the bytes; may be the ciphertext itself
  */
-export const openChunk = (file: SealedFile, index: number, sealed: SealedChunk): Uint8Array | Refusal => {
+export const openChunk = (
+  file: SealedFile,
+  index: number,
+  sealed: SealedChunk,
+  into: Uint8Array = new Uint8Array(sealed.ciphertext.byteLength),
+): Uint8Array | Refusal => {
   const wrong = refuse('file-chunk-wrong', `chunk ${index}`)
   if (!Number.isSafeInteger(index) || index < 0 || index >= chunkCount(file.manifest)) return wrong
   if (sealed.tag.byteLength !== TAG_BYTES || sealed.ciphertext.byteLength > file.manifest.chunkBytes) return wrong
   const decipher = createDecipheriv(CIPHER, createSecretKey(file.key), nonceOf(index), { authTagLength: TAG_BYTES })
   decipher.setAAD(file.manifestHash)
   decipher.setAuthTag(sealed.tag)
-  const chunk = decipher.update(sealed.ciphertext)
+  const chunk = inPieces(decipher, sealed.ciphertext, into)
   try {
     decipher.final()
   } catch {

@@ -1,190 +1,100 @@
-import { isRefusal, type Refusal, refusalOf, refuse, refusedThere } from '../../shared/errors.ts'
-import { fromHex, type NetworkId, type PeerId, type RecordHash } from '../../shared/ids.ts'
-import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
-import { type Frames, openFrames } from '../../shared/network/frames.ts'
-import type { Node } from '../../shared/network/node.ts'
-import { fileProtocol, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
-import { openMemberStream } from '../network/guard.ts'
-import type { Sessions } from '../network/sessions.ts'
-import { countBits } from './bitmap.ts'
-import { openChunk, type SealedFile } from './chunk.ts'
-import { chunkCount, chunkLength } from './extent.ts'
-import { type Landing, openLanding } from './landing.ts'
-import { decodeManifest, type Manifest } from './manifest.ts'
-import {
-  chunkLanded,
-  nextRequests,
-  type Request,
-  requestFailed,
-  startTransfer,
-  type Transfer,
-  verdictOf,
-} from './transfer.ts'
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import { FILE_RETRY_MS } from '../../shared/limits.ts'
+import type { Session } from '../network/sessions.ts'
+import { type Arriving, arrivingHolding, type Holding } from './holding.ts'
+import { type Answered, type KnownManifest, knock, type WantedFile } from './knock.ts'
+import { type Landed, openLanding } from './landing.ts'
+import { createSwarm, type SwarmParts } from './swarm.ts'
 
-/** A file as its offer describes it. */
-export type WantedFile = {
-  /** The message that offers it. */
-  readonly record: RecordHash
-  readonly name: string
-  readonly size: number
-  readonly key: Uint8Array
-  /** SHA-256 of the manifest. */
-  readonly manifest: Uint8Array
-}
-
-export type Fetched = { readonly path: string; readonly encoded: Uint8Array }
-
-export type FetchParts = {
-  readonly node: Node
-  readonly network: NetworkId
-  readonly sessions: Sessions
+export type FetchParts = SwarmParts & {
   /** The download folder. */
   readonly folder: string
-  readonly onProgress: (bytes: number) => void
-  readonly onFoul: (refusal: Refusal, holder: PeerId) => void
-  readonly signal: AbortSignal
+  /** Free bytes of its disk; the system's answer unless given. */
+  readonly freeBytes?: ((folder: string) => Promise<number>) | undefined
+  /** The manifest has come. */
+  readonly onManifest: (encoded: Uint8Array) => void
+  /** From now on it can be served to others, as far as it is here. */
+  readonly onArriving: (arriving: Arriving) => void
+  /** It has its name. */
+  readonly onNamed: (landed: Landed) => void
 }
 
-type Holder = {
-  readonly peer: PeerId
-  readonly frames: Frames
-  readonly encoded: Uint8Array
-  readonly manifest: Manifest
+export type Fetching = {
+  readonly wanted: WantedFile
+  readonly room: Holding['room']
+  /** The manifest, of an earlier time. */
+  readonly known: KnownManifest | null
 }
 
 /**
- * Fetches a file from every member present who holds it, several at once, and goes on from what is on the disk already.
- * Resolves with where it is, or with why it is not whole yet; what has arrived is kept.
+ * Fetches a file or a folder from all members present who hold some of it, several at once, and goes on from what is on the
+ * disk already. Resolves with where it is, or with why it can't go on; what has arrived is kept.
  */
-export const fetchFile = async (parts: FetchParts, wanted: WantedFile): Promise<Fetched | Refusal> => {
-  const answers = await Promise.all(parts.sessions.list().map(({ device }) => askHolder(parts, wanted, device.peerId)))
-  const holders = answers.flatMap((answer) => (isRefusal(answer) ? [] : [answer]))
-  const [first] = holders
-  if (first === undefined) return answers.find(isRefusal) ?? refuse('file-not-held', 'nobody is present')
-  try {
-    const file: SealedFile = { key: wanted.key, manifest: first.manifest, manifestHash: wanted.manifest }
-    const plan = { folder: parts.folder, name: wanted.name, manifest: first.manifest, id: wanted.record }
-    const landing = await openLanding(plan, { signal: parts.signal })
-    if (isRefusal(landing)) return landing
-    const verdict = await transfer(parts, file, landing, holders)
-    if (verdict !== 'whole') {
-      await landing.close()
-      return verdict
+export const fetchFile = async (parts: FetchParts, { wanted, room, known }: Fetching): Promise<string | Refusal> => {
+  const answered = known === null ? await firstAnswers(parts, wanted) : []
+  if (isRefusal(answered)) return answered
+  const source = known ?? answered[0]
+  if (source === undefined) return refuse('stream-closed', 'stopped')
+  const { manifest, encoded } = source
+  if (known === null) parts.onManifest(encoded)
+  const { record: id, name, size, key } = wanted
+  const { folder, freeBytes } = parts
+  const landing = await openLanding({ folder, name, manifest, id, freeBytes }, { signal: parts.signal })
+  if (isRefusal(landing)) {
+    for (const { frames } of answered) frames.abort(landing.code)
+    return landing
+  }
+  const offer = { room, encoded, key, manifest, manifestHash: wanted.manifest, offer: { id, name, size } }
+  const arriving = arrivingHolding(offer, landing)
+  parts.onArriving(arriving)
+  await using swarm = createSwarm(parts, wanted, arriving, landing, answered)
+  const verdict = await swarm.run()
+  if (verdict !== 'whole') {
+    await landing.close()
+    return verdict
+  }
+  const path = await landing.finish((landed) => {
+    arriving.named(landed)
+    parts.onNamed(landed)
+  })
+  await swarm.thank()
+  return path
+}
+
+/** Asks all who are present until one of them has the manifest. */
+const firstAnswers = async (parts: FetchParts, wanted: WantedFile): Promise<readonly Answered[] | Refusal> => {
+  for (;;) {
+    const woken = waker(parts)
+    const answers = await Promise.all(parts.sessions.list().map((session) => knock(parts, wanted, session, null)))
+    const holders = answers.flatMap((answer) => (isRefusal(answer) ? [] : [answer]))
+    if (holders.length > 0 || parts.signal.aborted) {
+      woken.stop()
+      if (!parts.signal.aborted) return holders
+      for (const { frames } of holders) frames.abort('stopped')
+      return refuse('stream-closed', 'stopped')
     }
-    const path = await landing.finish()
-    const told = holders.map(({ frames }) => frames.send(fileRequestCodec.encode({ kind: 'whole' })))
-    await Promise.allSettled(told)
-    return { path, encoded: first.encoded }
-  } finally {
-    await Promise.all(holders.map(({ frames }) => frames.close()))
+    const told = answers.find((answer) => isRefusal(answer) && answer.code !== 'file-not-held')
+    parts.onWaiting(isRefusal(told) ? told : refuse('file-not-held', 'nobody who has it is present'))
+    await woken.promise
   }
 }
 
-/** Asks one member for the manifest: who has it, holds the file. */
-const askHolder = async (parts: FetchParts, wanted: WantedFile, peer: PeerId): Promise<Holder | Refusal> => {
-  try {
-    const stream = await openMemberStream(parts.node, parts.sessions, peer, fileProtocol(parts.network))
-    const frames = openFrames(stream, { maxFrameBytes: FRAME_MAX_BYTES, signal: parts.signal })
-    await frames.send(fileRequestCodec.encode({ kind: 'want', record: fromHex(wanted.record) }))
-    const frame = await frames.receive()
-    const answer = isRefusal(frame) ? frame : fileReplyCodec.decode(frame)
-    if (isRefusal(answer)) return answer
-    if (answer.kind === 'refused') return refusedThere(answer.code)
-    if (answer.kind !== 'held') return refuse('wrong-order', answer.kind)
-    const manifest = decodeManifest(answer.manifest, wanted)
-    if (!isRefusal(manifest)) return { peer, frames, encoded: answer.manifest, manifest }
-    parts.onFoul(manifest, peer)
-    frames.abort(manifest.code)
-    return manifest
-  } catch (error) {
-    return refusalOf(error)
+/** Resolves when somebody comes, when somebody asks for the file, when it is to stop, or after a while. */
+const waker = ({ sessions, onAsked, signal }: FetchParts) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = (): void => resolve()
+  const ends = [
+    sessions.onChange(({ kind }) => {
+      if (kind === 'began') wake()
+    }),
+    onAsked((_: Session) => wake()),
+  ]
+  const timer = setTimeout(wake, FILE_RETRY_MS)
+  signal.addEventListener('abort', wake)
+  const stop = (): void => {
+    for (const end of ends) end()
+    clearTimeout(timer)
+    signal.removeEventListener('abort', wake)
   }
-}
-
-const transfer = async (
-  parts: FetchParts,
-  file: SealedFile,
-  landing: Landing,
-  holders: readonly Holder[],
-): Promise<'whole' | Refusal> => {
-  const chunks = chunkCount(file.manifest)
-  const peers = holders.map(({ peer }) => peer)
-  const byPeer = new Map(holders.map((holder) => [holder.peer, holder]))
-  let state: Transfer = startTransfer(chunks, landing.landed)
-  let bytes = Math.min(file.manifest.size, countBits(landing.landed, chunks) * file.manifest.chunkBytes)
-  parts.onProgress(bytes)
-  const over = Promise.withResolvers<'whole' | Refusal>()
-  const onAbort = (): void => over.resolve(refuse('stream-closed', 'stopped'))
-  parts.signal.addEventListener('abort', onAbort)
-
-  const settle = (): void => {
-    const verdict = verdictOf(state, peers)
-    if (verdict !== 'going') over.resolve(verdict)
-  }
-  const failed = (request: Request, reason: Refusal): void => {
-    state = requestFailed(state, request, reason)
-    if (reason.code === 'file-chunk-wrong') parts.onFoul(reason, request.holder)
-    byPeer.get(request.holder)?.frames.abort(reason.code)
-    askMore()
-  }
-  const askMore = (): void => {
-    const { next, requests } = nextRequests(state, peers)
-    state = next
-    for (const request of requests) {
-      const frames = byPeer.get(request.holder)?.frames
-      frames
-        ?.send(fileRequestCodec.encode({ kind: 'chunk', index: request.index }))
-        .catch((error: unknown) => failed(request, refusalOf(error)))
-    }
-    settle()
-  }
-  /** Each holder's answers come in the order of its requests. */
-  const listen = async ({ peer, frames }: Holder): Promise<void> => {
-    for (;;) {
-      const answer = await receiveChunk(frames)
-      if (isRefusal(answer)) {
-        const request = state.flights.find((one) => one.holder === peer)
-        // Nothing was asked of it at this moment: it is listened to again when something is.
-        if (request === undefined && answer.code === 'too-late') continue
-        if (request !== undefined) failed(request, answer)
-        return
-      }
-      const request = { index: answer.index, holder: peer }
-      const chunk = openChunk(file, answer.index, answer)
-      frames.recycle(answer.ciphertext)
-      if (isRefusal(chunk)) {
-        failed(request, chunk)
-        return
-      }
-      const problem = await landing.write(answer.index, chunk)
-      if (problem !== undefined) {
-        over.resolve(problem)
-        return
-      }
-      state = chunkLanded(state, request)
-      bytes += chunkLength(file.manifest, answer.index)
-      parts.onProgress(bytes)
-      askMore()
-    }
-  }
-
-  askMore()
-  for (const holder of holders) void listen(holder).catch((error: unknown) => over.resolve(refusalOf(error)))
-  try {
-    return await over.promise
-  } finally {
-    parts.signal.removeEventListener('abort', onAbort)
-  }
-}
-
-type Answer = { readonly index: number; readonly tag: Uint8Array; readonly ciphertext: Uint8Array }
-
-const receiveChunk = async (frames: Frames): Promise<Answer | Refusal> => {
-  const head = await frames.receive()
-  const reply = isRefusal(head) ? head : fileReplyCodec.decode(head)
-  if (isRefusal(reply)) return reply
-  if (reply.kind === 'refused') return refusedThere(reply.code)
-  if (reply.kind !== 'sealed') return refuse('wrong-order', reply.kind)
-  const ciphertext = await frames.receive()
-  return isRefusal(ciphertext) ? ciphertext : { index: reply.index, tag: reply.tag, ciphertext }
+  return { promise: promise.finally(stop), stop: wake }
 }

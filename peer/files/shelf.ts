@@ -1,210 +1,242 @@
-import { basename, resolve } from 'node:path'
-import { isRefusal, LanyardError, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
-import { FILE_AUTO_ACCEPT_BYTES, FILE_RETRY_MS } from '../../shared/limits.ts'
-import type { Random } from '../../shared/random.ts'
-import type { MessageContent } from '../../shared/wire/bodies.ts'
+import { rm } from 'node:fs/promises'
+import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import type { FileProgress } from '../events.ts'
-import type { Sessions } from '../network/sessions.ts'
+import type { Session } from '../network/sessions.ts'
 import type { Inbox, Message } from '../rooms/inbox.ts'
-import type { FileStore } from '../store/files.ts'
-import type { Fetched, WantedFile } from './fetch.ts'
-import { buildManifest, decodeManifest, manifestBytes, manifestHash } from './manifest.ts'
-import { toPlainName } from './name.ts'
-import type { HeldFile } from './serve.ts'
+import type { FileStore, KnownHolder, ShelvedFile } from '../store/files.ts'
+import { type Holding, wholeHolding } from './holding.ts'
+import { createJobs, type JobParts } from './job.ts'
+import { discardLanding } from './landing.ts'
+import { decodeManifest } from './manifest.ts'
+import { type FileContent, makeOffer, type OfferParts } from './offer.ts'
+import { type AcceptPolicy, isAccepted } from './policy.ts'
 
-/** Our files: what we offer, what we hold, what we are fetching. */
+/** A file as it is listed. */
+export type ListedFile = {
+  readonly id: RecordHash
+  readonly room: RoomId
+  readonly user: UserName
+  readonly name: string
+  readonly size: number
+  readonly type: string
+  /** Of a folder: how many files are in it. */
+  readonly files: number | null
+  readonly state: ShelvedFile['state'] | 'fetching'
+  readonly paused: boolean
+  /** Bytes that are here, of one that is being fetched. */
+  readonly bytes: number
+  /** Of one that is held: where it is. */
+  readonly path: string | null
+  /** Who is known to have all of it, besides us. */
+  readonly holders: readonly KnownHolder[]
+}
+
+/** Our files: what was offered to us, what we offer, what we hold, what we are fetching. */
 export type Shelf = {
   /**
-   * Offers a file in a room. The file stays where it is, and is served from there.
-   * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`
+   * Offers a file or a folder in a room. It stays where it is, and is served from there.
+   * @throws LanyardError as `makeOffer`
    */
-  offer(room: RoomId, path: string): Promise<RecordHash>
-  /** Fetches the file of a message, now and again until it is whole. */
+  offer(room: RoomId, path: string): Promise<{ readonly id: RecordHash; readonly skipped: number }>
+  /** Fetches what a message offers, now and again until it is whole; also one that was paused or declined. */
   want(id: RecordHash): Refusal | null
-  /** A file message has come in: small files are fetched without being asked for. */
+  /** Stops fetching or serving it, for as long as our user likes. */
+  pause(id: RecordHash): Promise<Refusal | null>
+  /** Goes on fetching or serving. */
+  resume(id: RecordHash): Refusal | null
+  /** Stops fetching for good, and takes away what has come; what is offered by hand is not wanted. */
+  decline(id: RecordHash): Promise<Refusal | null>
+  /** Takes the copy that was fetched off this disk, and serves it no more; of our user's own it only ends the serving. */
+  remove(id: RecordHash): Promise<Refusal | null>
+  list(room?: RoomId): ListedFile[]
+  /** A file message has come in: what the policy takes is fetched without being asked for. */
   offered(message: Message): void
-  held(record: RecordHash): HeldFile | null
+  /** The message is taken back, or past its time: it is neither fetched nor served any more. */
+  gone(id: RecordHash): Promise<void>
+  /** What is served for a message, or why nothing is. */
+  find(id: RecordHash): Holding | Refusal
+  /** Whether what was found is still to be served. */
+  mayServe(id: RecordHash): Refusal | null
+  /** Somebody asks for it: whoever fetches it as well will soon have some of it. */
+  asked(id: RecordHash, session: Session): void
+  /** Somebody has all of it. */
+  learnHolder(id: RecordHash, holder: KnownHolder): void
   /** Goes on with what was being fetched when the program ended. */
-  resume(): void
+  start(): void
   stop(): Promise<void>
 }
 
-export type ShelfParts = {
-  readonly files: FileStore
-  readonly inbox: Inbox
-  readonly sessions: Sessions
-  readonly random: Random
-  /** The download folder. */
-  readonly folder: string
-  readonly send: (room: RoomId, content: MessageContent) => Promise<RecordHash>
-  readonly fetch: (
-    wanted: WantedFile,
-    options: { onProgress: (bytes: number) => void; signal: AbortSignal },
-  ) => Promise<Fetched | Refusal>
-  readonly onProgress: (progress: FileProgress) => void
-}
-
-type FileContent = Extract<MessageContent, { kind: 'file' }>
+export type ShelfParts = Pick<OfferParts, 'random'> &
+  Pick<JobParts, 'fetch' | 'quotaBytes'> & {
+    readonly files: FileStore
+    readonly inbox: Pick<Inbox, 'get'>
+    /** The folder that files go to from now on. */
+    readonly folder: () => string
+    readonly policy: AcceptPolicy
+    readonly send: (room: RoomId, content: FileContent) => Promise<RecordHash>
+    readonly onProgress: (progress: FileProgress) => void
+  }
 
 export const createShelf = (parts: ShelfParts): Shelf => {
   const { files, inbox } = parts
   const stopping = new AbortController()
-  const jobs = new Map<RecordHash, Promise<void>>()
-
-  const fileOf = (id: RecordHash): { room: RoomId; content: FileContent } | null => {
+  /** What is being served, so that it is not read from the database for every road. */
+  const serving = new Map<RecordHash, Holding>()
+  const messageOf = (id: RecordHash): { readonly message: Message; readonly content: FileContent } | null => {
     const message = inbox.get(id)
-    return message?.content?.kind === 'file' ? { room: message.room, content: message.content } : null
+    return message?.content?.kind === 'file' ? { message, content: message.content } : null
   }
+  const contentOf = ({ record }: ShelvedFile): FileContent | null => messageOf(record)?.content ?? null
+  const jobs = createJobs({ ...parts, contentOf, signal: stopping.signal, onWhole: (id) => void serving.delete(id) })
 
-  /** Tries until the file is whole; between two tries it waits until somebody comes, or a little while. */
-  const run = async (id: RecordHash, room: RoomId, content: FileContent): Promise<void> => {
-    const { name, size } = content
-    const tell = (progress: Partial<FileProgress> & Pick<FileProgress, 'state' | 'bytes'>): void =>
-      parts.onProgress({ id, name, size, ...progress })
-    let bytes = 0
-    while (!stopping.signal.aborted) {
-      tell({ state: 'fetching', bytes })
-      const outcome = await parts
-        .fetch(
-          { ...content, record: id },
-          {
-            signal: stopping.signal,
-            onProgress: (now) => {
-              bytes = now
-              tell({ state: 'fetching', bytes })
-            },
-          },
-        )
-        .catch((error: unknown) => refusalOf(error))
-      if (!isRefusal(outcome)) {
-        files.put({ record: id, room, state: 'held', path: outcome.path, encoded: outcome.encoded })
-        tell({ state: 'whole', bytes: size, path: outcome.path })
-        return
-      }
-      if (stopping.signal.aborted) return
-      if (GIVEN_UP.has(outcome.code)) {
-        files.remove(id)
-        tell({ state: 'failed', bytes, refusal: outcome })
-        return
-      }
-      tell({ state: 'waiting', bytes, refusal: outcome })
-      await somebodyComes(parts.sessions, stopping.signal)
-    }
+  const tell = (
+    id: RecordHash,
+    state: FileProgress['state'],
+    bytes: number,
+    rest: Partial<FileProgress> = {},
+  ): void => {
+    const content = messageOf(id)?.content
+    if (content !== undefined) parts.onProgress({ id, name: content.name, size: content.size, state, bytes, ...rest })
   }
-
-  const begin = (id: RecordHash, room: RoomId, content: FileContent): void => {
-    if (jobs.has(id)) return
-    jobs.set(
-      id,
-      run(id, room, content)
-        .catch((error: unknown) =>
-          parts.onProgress({
-            id,
-            name: content.name,
-            size: content.size,
-            state: 'failed',
-            bytes: 0,
-            refusal: refusalOf(error),
-          }),
-        )
-        .finally(() => jobs.delete(id)),
-    )
-  }
-  const want: Shelf['want'] = (id) => {
-    const file = fileOf(id)
-    if (file === null) return refuse('file-not-held', 'no such file message')
+  /** The row of a message, also when it came before there was one. */
+  const rowOf = (id: RecordHash): ShelvedFile | null => {
     const known = files.get(id)
-    if (known?.state === 'held') {
-      const { name, size } = file.content
-      parts.onProgress({ id, name, size, state: 'whole', bytes: size, path: known.path })
+    const found = messageOf(id)
+    if (known !== null || found === null) return found === null ? null : known
+    const fresh = { record: id, room: found.message.room, state: 'offered', paused: false, own: false } as const
+    return { ...fresh, size: found.content.size, path: parts.folder(), parts: [], encoded: null }
+  }
+  const want = (id: RecordHash): Refusal | null => {
+    const row = rowOf(id)
+    if (row === null) return refuse('file-not-held', 'no such file message')
+    if (row.state === 'held') {
+      if (row.paused) files.put({ ...row, paused: false })
+      tell(id, 'whole', row.size, { path: row.path, type: messageOf(id)?.content.type ?? '' })
       return null
     }
-    files.put({ record: id, room: file.room, state: 'wanted', path: parts.folder, encoded: null })
-    begin(id, file.room, file.content)
+    const path = row.state === 'wanted' ? row.path : parts.folder()
+    const wanted: ShelvedFile = { ...row, path, state: 'wanted', paused: false }
+    files.put(wanted)
+    jobs.begin(wanted)
     return null
+  }
+  const find = (id: RecordHash): Holding | Refusal => {
+    const known = jobs.arriving(id) ?? serving.get(id)
+    if (known !== undefined && known !== null) return known
+    const row = files.get(id)
+    const found = messageOf(id)
+    if (found === null && inbox.get(id)?.deleted === true) return refuse('file-withdrawn')
+    if (row?.state !== 'held' || row.encoded === null || found === null) return refuse('file-not-held')
+    if (row.paused) return refuse('file-paused')
+    const { key, name, size, manifest: manifestHash } = found.content
+    const manifest = decodeManifest(row.encoded, found.content)
+    if (isRefusal(manifest)) return manifest
+    const offer = { id, name, size }
+    const holding = wholeHolding(
+      { key, manifest, manifestHash, room: row.room, encoded: row.encoded, offer },
+      row.parts,
+    )
+    serving.set(id, holding)
+    return holding
+  }
+  /** Ends what is under way, with nothing left of it. */
+  const drop = async (id: RecordHash): Promise<void> => {
+    serving.delete(id)
+    await jobs.end(id)
+    const row = files.get(id)
+    if (row?.state === 'wanted') await discardLanding(row.path, id)
   }
 
   return {
     offer: async (room, path) => {
-      const absolute = resolve(path)
-      const manifest = await buildManifest(absolute, { signal: stopping.signal })
-      if (isRefusal(manifest)) throw new LanyardError({ ...manifest, detail: manifest.detail ?? path })
-      const key = parts.random.bytes(32)
-      const hash = manifestHash(manifest)
-      const name = toPlainName(basename(absolute))
-      const content: MessageContent = {
-        kind: 'file',
-        name,
-        size: manifest.size,
-        type: typeOf(name),
-        key,
-        manifest: hash,
-      }
+      const options = { files, contentOf, random: parts.random, onProgress: parts.onProgress, signal: stopping.signal }
+      const { content, shelved, skipped } = await makeOffer(options, path)
       const record = await parts.send(room, content)
-      const encoded = manifestBytes(manifest)
-      files.put({ record, room, state: 'held', path: absolute, encoded })
-      return record
+      files.put({ ...shelved, record, room, state: 'held', paused: false, own: true })
+      return { id: record, skipped }
     },
     want,
-    offered: (message) => {
-      if (message.content?.kind === 'file' && message.content.size <= FILE_AUTO_ACCEPT_BYTES) want(message.id)
+    pause: async (id) => {
+      const row = rowOf(id)
+      if (row === null || row.state === 'offered' || row.state === 'declined') return refuse('file-not-held')
+      files.put({ ...row, paused: true })
+      const bytes = jobs.bytesOf(id)
+      serving.delete(id)
+      await jobs.end(id)
+      tell(id, 'paused', row.state === 'held' ? row.size : bytes)
+      return null
     },
-    held: (id) => {
-      const known = files.get(id)
-      if (known?.state !== 'held' || known.encoded === null) return null
-      const file = fileOf(known.record)
-      if (file === null) return null
-      const manifest = decodeManifest(known.encoded, file.content)
-      if (isRefusal(manifest)) return null
-      const { path, room, encoded } = known
-      const { key, name, size } = file.content
-      const offer = { id, name, size }
-      return { key, manifest, manifestHash: file.content.manifest, path, room, encoded, offer }
+    resume: want,
+    decline: async (id) => {
+      const row = rowOf(id)
+      if (row === null || row.state === 'held') return refuse('file-not-held', 'it is not on its way')
+      await drop(id)
+      files.put({ ...row, state: 'declined', paused: false, encoded: null })
+      tell(id, 'cancelled', 0)
+      return null
     },
-    resume: () => {
-      for (const { record, room } of files.wanted()) {
-        const file = fileOf(record)
-        if (file !== null) begin(record, room, file.content)
-      }
+    remove: async (id) => {
+      const row = rowOf(id)
+      if (row?.state !== 'held') return refuse('file-not-held')
+      serving.delete(id)
+      if (!row.own) await rm(row.path, { recursive: true, force: true })
+      files.put({ ...row, state: 'declined', own: false, path: parts.folder(), parts: [], encoded: null })
+      return null
+    },
+    list: (room) =>
+      files.all().flatMap((row) => {
+        const found = room === undefined || row.room === room ? messageOf(row.record) : null
+        if (found === null) return []
+        const { name, size, type, files: count } = found.content
+        const { record: id, state, paused, path } = row
+        return {
+          id,
+          room: row.room,
+          user: found.message.user,
+          name,
+          size,
+          type,
+          files: count ?? null,
+          state: state === 'wanted' && jobs.has(id) ? 'fetching' : state,
+          paused,
+          bytes: state === 'held' ? size : jobs.bytesOf(id),
+          path: state === 'held' ? path : null,
+          holders: files.holders(id),
+        }
+      }),
+    offered: ({ id, content, user, own }) => {
+      if (content?.kind !== 'file') return
+      const row = files.get(id) ?? rowOf(id)
+      if (row === null || row.state !== 'offered') return
+      files.put(row)
+      if (isAccepted(parts.policy, { size: content.size, user, own })) want(id)
+    },
+    gone: async (id) => {
+      // What was noted of it may be erased already, together with the message.
+      const row = files.get(id)
+      const folder = jobs.folderOf(id) ?? (row?.state === 'wanted' ? row.path : null)
+      serving.delete(id)
+      await jobs.end(id)
+      files.remove(id)
+      if (folder === null) return
+      await discardLanding(folder, id)
+      const refusal = refuse('file-withdrawn')
+      parts.onProgress({ id, name: '', size: row?.size ?? 0, state: 'cancelled', bytes: 0, refusal })
+    },
+    find,
+    mayServe: (id) => {
+      const found = find(id)
+      return isRefusal(found) ? found : null
+    },
+    asked: jobs.asked,
+    learnHolder: (id, holder) => files.addHolder(id, holder),
+    start: () => {
+      for (const row of files.all()) if (row.state === 'wanted' && !row.paused) jobs.begin(row)
     },
     stop: async () => {
       stopping.abort()
-      await Promise.all(jobs.values())
+      await jobs.stop()
     },
   }
-}
-
-// No other try will end otherwise.
-const GIVEN_UP: ReadonlySet<string> = new Set(['file-name-unsafe', 'file-too-large', 'storage-failed'])
-
-const somebodyComes = (sessions: Sessions, signal: AbortSignal): Promise<void> => {
-  const { promise, resolve: wake } = Promise.withResolvers<void>()
-  const end = sessions.onChange(({ kind }) => {
-    if (kind === 'began') wake()
-  })
-  const timer = setTimeout(wake, FILE_RETRY_MS)
-  const onAbort = (): void => wake()
-  signal.addEventListener('abort', onAbort)
-  return promise.finally(() => {
-    end()
-    clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
-  })
-}
-
-/** A hint for the screen; nothing is opened by it. */
-const typeOf = (name: string): string =>
-  TYPES[name.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream'
-
-const TYPES: Readonly<Record<string, string>> = {
-  txt: 'text/plain',
-  md: 'text/markdown',
-  pdf: 'application/pdf',
-  png: 'image/png',
-  jpg: 'image/jpeg',
-  jpeg: 'image/jpeg',
-  gif: 'image/gif',
-  zip: 'application/zip',
-  mp4: 'video/mp4',
 }

@@ -7,7 +7,6 @@ import {
   type NetworkId,
   type PeerId,
   type RoomId,
-  sha256,
   toEpoch,
   type UserName,
 } from '../../shared/ids.ts'
@@ -24,6 +23,7 @@ import type { RecordHeader } from '../../shared/wire/record.ts'
 import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { type BoxContext, openBox, SUITE, sealBox } from './boxes.ts'
+import { membersHash } from './members-hash.ts'
 import type { Prekey } from './prekeys.ts'
 import {
   commitmentOf,
@@ -55,7 +55,6 @@ export type Preparation = {
   readonly key: OwnSenderKey
   readonly rotated: boolean
   readonly bodies: readonly SenderKeyBody[]
-  readonly added: readonly PeerId[]
 }
 
 export type Sealed = {
@@ -74,8 +73,10 @@ export type Group = {
   prepare(room: RoomId, audience: Audience, options?: { rekey?: boolean }): Promise<Preparation | null>
   /** Whether the present key has come to its end by age or by use, or there is none. */
   due(room: RoomId): boolean
-  /** Takes a prepared key into use; within the transaction that stores its bodies. */
+  /** Takes a prepared key into use; within the transaction that stores the first of its bodies. */
   use(preparation: Preparation): void
+  /** Notes whom boxes of ours went to; within the transaction that stores them. */
+  boxed(room: RoomId, body: SenderKeyBody): void
   /** Seals one message under the present key, whose index it uses up. */
   seal(room: RoomId, plaintext: Uint8Array): Sealed
   /** Notes that an index is used; within the transaction that stores its record. */
@@ -152,7 +153,7 @@ export const createGroup = (parts: GroupParts): Group => {
       commitment,
       boxes: some,
     }))
-    return { key, rotated: due, bodies, added: boxes.map(({ to }) => to) }
+    return { key, rotated: due, bodies }
   }
 
   /** A further device of somebody who reads already opens nothing that its user may not read. */
@@ -193,11 +194,17 @@ export const createGroup = (parts: GroupParts): Group => {
       const present = current(room)
       return present === null || spent(present)
     },
-    use: ({ key, rotated, added }) => {
-      if (rotated) keys.setOwn(key)
-      keys.addRecipients(key.room, key.epoch, added)
-      if (rotated) own.set(key.room, key)
+    use: ({ key, rotated }) => {
+      if (!rotated) return
+      keys.setOwn(key)
+      own.set(key.room, key)
     },
+    boxed: (room, { epoch, boxes }) =>
+      keys.addRecipients(
+        room,
+        toEpoch(epoch),
+        boxes.map(({ to }) => to as PeerId),
+      ),
     seal: (room, plaintext) => {
       const present = current(room)
       if (present === null || present.chain.byteLength === 0) throw new Error('seal before prepare')
@@ -280,17 +287,6 @@ export const createGroup = (parts: GroupParts): Group => {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
-
-/** SHA-256 over the sorted PeerIds, each ended by a zero byte. */
-const membersHash = (peers: readonly PeerId[]): Uint8Array =>
-  sha256(
-    new TextEncoder().encode(
-      [...peers]
-        .sort()
-        .map((peer) => `${peer}\0`)
-        .join(''),
-    ),
-  )
 
 /** At least one slice, so that an epoch without another reader is announced too. */
 const slices = <T>(items: readonly T[], size: number): T[][] =>

@@ -1,4 +1,5 @@
 import { equals } from 'uint8arrays/equals'
+import type { Clock } from '../../shared/clock.ts'
 import { isRefusal, LanyardError, type Refusal, refuse, refusedThere } from '../../shared/errors.ts'
 import {
   fromHex,
@@ -21,10 +22,14 @@ import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
+import { createDenials, type Denials } from './denials.ts'
 import type { Group } from './group.ts'
 
 export type KeyServiceParts = {
   readonly node: Node
+  readonly self: UserName
+  /** One that is never set back. */
+  readonly clock: Clock
   readonly network: NetworkId
   readonly sessions: Sessions
   readonly database: Database
@@ -42,11 +47,13 @@ export type KeyServiceParts = {
 
 export type KeyService = {
   /**
-   * Asks a member for the keys of messages that we cannot open.
+   * Asks a member for the keys of messages that we cannot open, and may; not at once again for what it did not give.
    * @returns how many opened
    * @throws LanyardError when the member could not be asked
    */
   ask(peer: PeerId, room: RoomId): Promise<number>
+  /** Members of a room have changed, or what counts in it: who did not give may give now. */
+  roomChanged(room: RoomId): void
 }
 
 const LIMITS = { maxFrameBytes: FRAME_MAX_BYTES }
@@ -58,7 +65,11 @@ export const startKeyService = async (parts: KeyServiceParts): Promise<KeyServic
     protocol,
     membersOnly(parts.sessions, (stream, session) => serve(parts, stream, session)),
   )
-  return { ask: (peer, room) => ask(parts, protocol, peer, room) }
+  const denials = createDenials(parts.sessions, parts.clock)
+  return {
+    ask: (peer, room) => ask(parts, protocol, peer, room, denials),
+    roomChanged: denials.forget,
+  }
 }
 
 const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): Promise<void> => {
@@ -87,17 +98,33 @@ const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): 
 }
 
 /** Page by page, the newest messages first: those that nobody has a key for must not starve the rest. */
-const ask = async (parts: KeyServiceParts, protocol: string, peer: PeerId, room: RoomId): Promise<number> => {
+const ask = async (
+  parts: KeyServiceParts,
+  protocol: string,
+  peer: PeerId,
+  room: RoomId,
+  denials: Denials,
+): Promise<number> => {
+  const since = denials.since(peer, room)
   let opened = 0
+  let newest = since
   let before = Number.MAX_SAFE_INTEGER
   for (;;) {
-    const page = parts.records.locked(room, KEYS_PER_REQUEST, before)
+    const page = parts.records.locked(room, KEYS_PER_REQUEST, before).filter(({ arrival }) => arrival > since)
+    const [first] = page
     const last = page.at(-1)
-    if (last === undefined) return opened
-    opened += await askPage(parts, protocol, peer, room, page)
+    if (first === undefined || last === undefined) break
+    newest = Math.max(newest, first.arrival)
+    const granted = page.filter(({ log, seq }) => parts.mayHaveKey(log, seq, parts.self))
+    if (granted.length > 0) opened += await askPage(parts, protocol, peer, room, granted)
+    else await turn()
     before = last.arrival
   }
+  if (newest > since) denials.note(peer, room, newest, opened)
+  return opened
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const askPage = async (
   parts: KeyServiceParts,

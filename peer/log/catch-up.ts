@@ -31,6 +31,10 @@ export type CatchUpParts = {
   readonly shares: (room: RoomId, session: Session) => boolean
   /** Whether we are in a room. */
   readonly isCarried: (room: RoomId) => boolean
+  /** Rooms that a session's user and ours are in, as far as we know. */
+  readonly sharedWith: (session: Session) => readonly RoomId[]
+  /** A peer says that our user was removed from a room; told once a session. */
+  readonly onRemoved: (peer: PeerId, room: RoomId) => void
   /** Whether messages of the room wait for a key. */
   readonly locked: (room: RoomId) => boolean
   /** Both hold the same of a room. */
@@ -48,10 +52,11 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   /** How often in a row a peer claimed to have more and gave nothing that could be taken. */
   const vain = new Map<PeerId, Map<RoomId, number>>()
   const lanes = createLanes(parts.clock)
+  const removedFrom = new Map<PeerId, Set<RoomId>>()
   let stopped = false
 
   /** One at a time of a name; whoever asks meanwhile gets it once more. */
-  const once = async (name: string, peer: PeerId, work: () => Promise<void>): Promise<void> => {
+  const once = async (name: string, peer: PeerId, work: () => Promise<void>, room?: RoomId): Promise<void> => {
     const present = running.get(name)
     if (present !== undefined) {
       present.again = true
@@ -68,10 +73,17 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
       const refusal = refusalOf(error)
       // Two members may honestly differ for a moment over who is in a room.
       const isHonest = refusal.by === 'there' && refusal.code === 'not-a-member'
-      if (!isHonest && !stopped && parts.sessions.of(peer) !== undefined) parts.onFailure(peer, refusal)
+      if (refusal.by === 'there' && refusal.code === 'removed' && room !== undefined) toldRemoved(peer, room)
+      else if (!isHonest && !stopped && parts.sessions.of(peer) !== undefined) parts.onFailure(peer, refusal)
     } finally {
       running.delete(name)
     }
+  }
+  const toldRemoved = (peer: PeerId, room: RoomId): void => {
+    const told = removedFrom.get(peer) ?? new Set<RoomId>()
+    if (told.has(room)) return
+    removedFrom.set(peer, told.add(room))
+    parts.onRemoved(peer, room)
   }
   const plan = (name: string, peer: PeerId, pauseMs: number, work: () => void): void => {
     if (stopped || planned.has(name)) return
@@ -85,18 +97,19 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   }
 
   const pull = (peer: PeerId, room: RoomId, isNeeded = () => true): Promise<void> =>
-    once(`${peer}/${room}`, peer, async () => {
-      const lane = await lanes.enter(room)
-      if (stopped || !isNeeded()) {
-        lane.leave()
-        return
-      }
-      const { stored, lacking } = await parts.sync.pull(peer, room, lane.progress).finally(lane.leave)
-      const before = vain.get(peer) ?? new Map<RoomId, number>()
-      vain.set(peer, before.set(room, lacking && stored === 0 ? (before.get(room) ?? 0) + 1 : 0))
-      if (lacking) soon(peer, room)
-      if (parts.locked(room)) await parts.keys.ask(peer, room)
-    })
+    once(`${peer}/${room}`, peer, () => pullNow(peer, room, isNeeded), room)
+  const pullNow = async (peer: PeerId, room: RoomId, isNeeded: () => boolean): Promise<void> => {
+    const lane = await lanes.enter(room)
+    if (stopped || !isNeeded()) {
+      lane.leave()
+      return
+    }
+    const { stored, lacking } = await parts.sync.pull(peer, room, lane.progress).finally(lane.leave)
+    const before = vain.get(peer) ?? new Map<RoomId, number>()
+    vain.set(peer, before.set(room, lacking && stored === 0 ? (before.get(room) ?? 0) + 1 : 0))
+    if (lacking) soon(peer, room)
+    if (parts.locked(room)) await parts.keys.ask(peer, room)
+  }
   const soon = (peer: PeerId, room: RoomId, isNeeded?: () => boolean): void =>
     plan(`${peer}/${room}`, peer, pauseOf(peer, room), () => void pull(peer, room, isNeeded))
   /** Of two forks each member keeps its own, and a liar may claim anything: such a pair must not sync without end. */
@@ -109,9 +122,9 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
   /** One question tells where we differ; only there is anything pulled. It does not wait for that: more may change meanwhile. */
   const look = (peer: PeerId): Promise<void> =>
     once(peer, peer, async () => {
-      const offered = await parts.sync.rooms(peer)
+      const told = await parts.sync.rooms(peer)
       // Where the peer takes us for a member and we do not, it may know better; where nobody does, we have no business.
-      const shared = offered.filter(({ room, isMember }) => isMember || parts.isCarried(room))
+      const shared = told.filter(({ room, isMember }) => isMember || parts.isCarried(room))
       const directory = shared.find(({ room, agrees }) => room === parts.directory && !agrees())
       if (directory !== undefined) await pull(peer, parts.directory, () => !directory.agrees())
       for (const { room, agrees } of shared) {
@@ -119,7 +132,16 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
         else if (room !== parts.directory) inLine(peer, () => pull(peer, room, () => !agrees()))
         if (agrees() && parts.locked(room)) inLine(peer, () => askKeys(peer, room))
       }
+      askUnlisted(peer, new Set(told.map(({ room }) => room)))
     })
+  /** What a peer does not list, and should: it has not heard of the room yet; or we have not heard of our removal. */
+  const askUnlisted = (peer: PeerId, listed: ReadonlySet<RoomId>): void => {
+    const session = parts.sessions.of(peer)
+    if (session === undefined || unlistedAsked.has(session)) return
+    unlistedAsked.add(session)
+    for (const room of parts.sharedWith(session)) if (!listed.has(room)) inLine(peer, () => pull(peer, room))
+  }
+  const unlistedAsked = new WeakSet<Session>()
   const lines = new Map<PeerId, { readonly work: (() => Promise<void>)[]; running: number }>()
   /** A few at a time with each peer, however many rooms we share. */
   const inLine = (peer: PeerId, work: () => Promise<void>): void => {
@@ -144,7 +166,9 @@ export const startCatchUp = (parts: CatchUpParts): CatchUp => {
     const { peerId } = session.device
     if (kind === 'began') void look(peerId)
     if (kind === 'began') plan(`${peerId}/again`, peerId, SYNC_AGAIN_MS, () => void look(peerId))
-    if (kind === 'ended') vain.delete(peerId)
+    if (kind !== 'ended') return
+    vain.delete(peerId)
+    removedFrom.delete(peerId)
   })
   const interval = setInterval(() => {
     const peer = anybody(parts.sessions.list())

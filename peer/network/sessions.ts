@@ -25,12 +25,15 @@ export type SessionChange = { readonly kind: 'began' | 'moved' | 'ended'; readon
 
 export const createSessions = (self: PeerId): Sessions => {
   const byConnection = new Map<string, Session>()
+  const byPeer = new Map<PeerId, Set<Session>>()
   const waiting = new Map<string, Set<(session: Session | null) => void>>()
   const listeners = new Set<(change: SessionChange) => void>()
 
   const of = (peer: PeerId): Session | undefined => {
-    const all = [...byConnection.values()].filter((session) => session.device.peerId === peer)
-    return all.find((session) => isKept(self, session)) ?? all[0]
+    const all = byPeer.get(peer)
+    if (all === undefined) return undefined
+    const [first] = all
+    return all.size === 1 ? first : ([...all].find((session) => isKept(self, session)) ?? first)
   }
   const settle = (connection: Connection, session: Session | null): void => {
     for (const wake of waiting.get(connection.id) ?? []) wake(session)
@@ -44,7 +47,10 @@ export const createSessions = (self: PeerId): Sessions => {
     admit: (device, connection) => {
       const before = of(device.peerId)
       const session = { device, connection }
+      const replaced = byConnection.get(connection.id)
+      if (replaced !== undefined) byPeer.get(replaced.device.peerId)?.delete(replaced)
       byConnection.set(connection.id, session)
+      byPeer.set(device.peerId, (byPeer.get(device.peerId) ?? new Set()).add(session))
       settle(connection, session)
       if (before === undefined) tell({ kind: 'began', session })
       else closeSurplus(of(device.peerId)?.connection === connection ? before.connection : connection)
@@ -54,6 +60,9 @@ export const createSessions = (self: PeerId): Sessions => {
       const session = byConnection.get(connection.id)
       if (session === undefined) return
       byConnection.delete(connection.id)
+      const ofPeer = byPeer.get(session.device.peerId)
+      ofPeer?.delete(session)
+      if (ofPeer?.size === 0) byPeer.delete(session.device.peerId)
       const rest = of(session.device.peerId)
       tell(rest === undefined ? { kind: 'ended', session } : { kind: 'moved', session: rest })
     },
@@ -63,10 +72,7 @@ export const createSessions = (self: PeerId): Sessions => {
       for (const { connection } of out) connection.abort(new Error('revoked'))
       return [...new Map(out.map(({ device }) => [device.peerId, device])).values()]
     },
-    list: () =>
-      [...new Set([...byConnection.values()].map((session) => session.device.peerId))].flatMap(
-        (peer) => of(peer) ?? [],
-      ),
+    list: () => [...byPeer.keys()].flatMap((peer) => of(peer) ?? []),
     awaited: (connection) => {
       const session = byConnection.get(connection.id)
       if (session !== undefined) return Promise.resolve(session)

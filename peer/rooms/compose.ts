@@ -46,17 +46,18 @@ export const createCompose = (parts: ComposeParts): Compose => {
     const audience = recipients(room)
     const preparation = await group.prepare(room, audience, options)
     if (preparation !== null) {
-      const [first, ...rest] = preparation.bodies
-      const append = (body: typeof first, together?: () => void) =>
-        body === undefined
-          ? Promise.resolve()
-          : author.append({
-              room,
-              kind: 'sender-key',
-              body: senderKeyBodyCodec.encode(body),
-              ...(together === undefined ? {} : { together }),
-            })
-      await Promise.all([append(first, () => group.use(preparation)), ...rest.map((body) => append(body))])
+      const stored: Promise<unknown>[] = []
+      for (const [at, body] of preparation.bodies.entries()) {
+        const together = (): void => {
+          if (at === 0) group.use(preparation)
+          group.boxed(room, body)
+        }
+        if (at > 0) await turn() // the boxes of 1,000 members at once would hold everything up
+        const record = author.append({ room, kind: 'sender-key', body: senderKeyBodyCodec.encode(body), together })
+        record.catch(() => undefined) // it is awaited below
+        stored.push(record)
+      }
+      await Promise.all(stored)
     }
     prepared.set(room, audience)
   }
@@ -100,6 +101,8 @@ export const createCompose = (parts: ComposeParts): Compose => {
     rekey: (room) => inLine(() => publishKey(room, { rekey: true })),
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const openedOf = (record: Unsigned, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
   const { hash, author, room, incarnation, header } = record

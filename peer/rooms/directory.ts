@@ -27,6 +27,8 @@ export type Directory = {
   /** The device behind a certificate hash, whether its certificate has expired or not. */
   resolve(hash: CertificateHash): VerifiedDevice | null
   devices(): readonly KnownDevice[]
+  /** Names of all users; the same object until there is another. */
+  users(): ReadonlySet<UserName>
   /** A device under the newest certificate that is known of it. */
   newestOf(device: PeerId): VerifiedDevice | null
   /** Whose device this is; null for one that was never seen. */
@@ -50,6 +52,9 @@ export type DirectoryParts = {
 export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
   const verified = new Map<CertificateHash, VerifiedDevice>()
   let byPeer: ReadonlyMap<PeerId, KnownDevice> | null = null
+  let users: ReadonlySet<UserName> | null = null
+  /** Asked of every fact of a room each time that its members change. */
+  const newest = new Map<PeerId, CertificateHash | null>()
   const known = (device: PeerId): KnownDevice | undefined => {
     byPeer ??= new Map(certificates.devices().map((one) => [one.peer, one]))
     return byPeer.get(device)
@@ -62,6 +67,8 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
     verified.set(device.hash, device)
     recipients = null
     byPeer = null
+    if (users?.has(device.user) !== true) users = null
+    newest.delete(device.peerId)
   }
   const resolve = (hash: CertificateHash): VerifiedDevice | null => {
     const known = verified.get(hash)
@@ -96,8 +103,14 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
       recipients = null
     },
     devices: () => certificates.devices(),
+    users: () => {
+      users ??= new Set(certificates.devices().map(({ user }) => user))
+      return users
+    },
     newestOf: (device) => {
-      const hash = certificates.newestOf(device)
+      const known = newest.get(device)
+      const hash = known === undefined ? certificates.newestOf(device) : known
+      newest.set(device, hash)
       return hash === null ? null : resolve(hash)
     },
     userOf: (device) => known(device)?.user ?? null,

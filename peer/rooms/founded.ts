@@ -95,7 +95,9 @@ export const foundedRoom = ({ id, network, vouched, forkOf }: FoundedRoomParts):
     },
     mayWrite: (user) => (founding === null ? outsider(user) : (now()?.allowed(user, { kind: 'message' }) ?? null)),
     // Whoever likes may come into an open room: there is nothing to keep from them but the keys.
-    mayRead: (user) => (founding?.body.access === 'open' ? null : outsider(user)),
+    // Who was removed, and has not heard of it, is told so.
+    mayRead: (user) =>
+      founding?.body.access === 'open' ? null : (now()?.allowed(user, { kind: 'message' }) ?? outsider(user)),
     mayHaveKey: (user, log, seq) => {
       const state = now()
       if (state === null || !state.members.has(user)) return false

@@ -54,7 +54,7 @@ export const createPolitics = ({ network, self, rooms, author, log, directory, r
     await author.append({ room, kind: body.kind, body: encodeMembership(body) })
   }
   const known = (user: UserName): UserName => {
-    if (directory.devices().some((device) => device.user === user)) return user
+    if (directory.users().has(user)) return user
     throw fault('user-unknown', user)
   }
   return {

@@ -90,6 +90,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   const changed = new Set<RoomId>()
   const audiences = createAudiences(directory, (id) => rooms.get(id))
   const directRooms = new Map<RoomId, UserName>()
+  let directUsers: ReadonlySet<UserName> | null = null
 
   /** Records of ours that are not stored yet, in their order. */
   let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
@@ -156,8 +157,10 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   }
   /** Whose direct room with us this is; null when it is none. */
   const directWith = (id: RoomId): UserName | null => {
-    if (!directRooms.has(id)) {
-      for (const { user } of directory.devices()) directRooms.set(directRoomIdOf(network, self, user), user)
+    const users = directory.users()
+    if (directUsers !== users) {
+      for (const user of users) directRooms.set(directRoomIdOf(network, self, user), user)
+      directUsers = users
     }
     return directRooms.get(id) ?? null
   }

@@ -11,8 +11,9 @@ import type { Arrived } from './timeline-handler.ts'
 
 /** What our user has yet to read in a room. */
 export type UnreadCount = {
+  /** At most UNREAD_COUNT_MAX: that many, or more. */
   readonly count: number
-  /** Of those, how many call our user, by name or as `@all`. */
+  /** How many call our user, by name or as `@all`. */
   readonly mentions: number
   /** The oldest of them. */
   readonly first: RecordHash | null

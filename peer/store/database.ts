@@ -173,6 +173,7 @@ const MIGRATIONS = [
   CREATE INDEX records_by_time ON records (room, kind, ms, count, hash, erased);
   CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0;
   CREATE INDEX records_unread ON records (room, ms, count, hash, unread) WHERE unread > 0 AND hidden = 0 AND erased = 0;
+  CREATE INDEX records_mentions ON records (room) WHERE unread = 2 AND hidden = 0 AND erased = 0;
   CREATE INDEX records_by_target ON records (target) WHERE target IS NOT NULL;
   CREATE INDEX records_unsigned ON records (arrival) WHERE signature IS NULL;
 
@@ -255,10 +256,15 @@ const MIGRATIONS = [
     peer TEXT NOT NULL, address TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (peer, address)
   ) STRICT;
 
-  -- Files that this device offers, holds, or is fetching, by the message that offered them.
+  -- Files that this device was offered, fetches, or holds, by the message that offered them.
   CREATE TABLE files (
     record TEXT PRIMARY KEY, room TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('wanted', 'held')), sealed_path BLOB NOT NULL, encoded BLOB
-  ) STRICT
+    state TEXT NOT NULL CHECK (state IN ('offered', 'wanted', 'declined', 'held')),
+    paused INTEGER NOT NULL, own INTEGER NOT NULL, sealed BLOB NOT NULL, encoded BLOB
+  ) STRICT;
+  -- Who is known to have all of one.
+  CREATE TABLE file_holders (
+    record TEXT NOT NULL, device TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (record, device)
+  ) STRICT, WITHOUT ROWID
   `,
 ] as const

@@ -35,6 +35,16 @@ export type StoredRecord = {
   readonly hidden: boolean
 }
 
+/** A message that no key is here for. */
+export type LockedMessage = {
+  readonly hash: RecordHash
+  readonly log: LogId
+  readonly seq: number
+  readonly arrival: number
+  /** Its body is not here either. */
+  readonly bare: boolean
+}
+
 export type RecordStore = ReturnType<typeof createRecordStore>
 
 /** Reads rows of the table; those of STORED_COLUMNS must be there. */
@@ -79,7 +89,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const byHash = database.prepare('SELECT * FROM records WHERE hash = ?')
   const bySeq = database.prepare('SELECT hash FROM records WHERE room = ? AND device = ? AND inc = ? AND seq = ?')
   const locked = database.prepare(
-    `SELECT hash, arrival, body IS NULL AS bare FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
+    `SELECT hash, device, inc, seq, arrival, body IS NULL AS bare FROM records WHERE room = ? AND kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0 AND arrival < ?
      ORDER BY arrival DESC LIMIT ?`,
   )
   // One kind at a time, since the index by time begins with room and kind: without it each message reads the whole room.
@@ -175,9 +185,11 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     /** Whether any message waits for a key. */
     hasLocked: (room: RoomId): boolean => locked.get(room, Number.MAX_SAFE_INTEGER, 1) !== undefined,
     /** Messages that no key is here for, the newest arrivals first; `bare`: and no body either. @param before an arrival */
-    locked: (room: RoomId, limit: number, before: number): { hash: RecordHash; arrival: number; bare: boolean }[] =>
+    locked: (room: RoomId, limit: number, before: number): LockedMessage[] =>
       locked.all(room, before, limit).map((row) => ({
         hash: text(row.hash) as RecordHash,
+        log: { room, device: text(row.device) as PeerId, incarnation: text(row.inc) as Incarnation },
+        seq: integer(row.seq),
         arrival: integer(row.arrival),
         bare: row.bare === 1,
       })),

@@ -22,6 +22,8 @@ export const createRetentionStore = (database: Database) => {
   const erase = database.prepare(
     'UPDATE records SET body = NULL, sealed_key = NULL, erased = 2, unread = 0, target = NULL WHERE arrival = ?',
   )
+  // Where the file of a message is, and what it is made of, says what the message said; the file itself is its user's.
+  const forgetFile = database.prepare('DELETE FROM files WHERE record = ?')
   const forget = database.prepare('DELETE FROM changes WHERE target = ?')
   const forgetOne = database.prepare('DELETE FROM changes WHERE target = ? AND hash = ?')
   const toPosition = (row: Record<string, unknown>): Position => ({
@@ -45,6 +47,7 @@ export const createRetentionStore = (database: Database) => {
     /** @param own the blind name of the message itself: what was said about it goes with it */
     erase: ({ arrival, target, hash }: Kept, own: Uint8Array): void => {
       erase.run(arrival)
+      forgetFile.run(hash)
       forget.run(own)
       if (target !== null) forgetOne.run(target, hash)
     },

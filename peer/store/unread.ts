@@ -1,4 +1,5 @@
 import type { Incarnation, PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
+import { UNREAD_COUNT_MAX } from '../../shared/limits.ts'
 import type { Position } from '../rooms/timeline.ts'
 import { type Database, integer, text } from './database.ts'
 import type { LogMark } from './receipts.ts'
@@ -9,7 +10,11 @@ export type UnreadStore = ReturnType<typeof createUnreadStore>
 /** What our user has read: a mark in each log, and the messages beyond the marks. */
 export const createUnreadStore = (database: Database) => {
   const unread = 'FROM records INDEXED BY records_unread WHERE room = ? AND unread > 0 AND hidden = 0 AND erased = 0'
-  const counts = database.prepare(`SELECT COUNT(*) AS count, COALESCE(SUM(unread > 1), 0) AS mentions ${unread}`)
+  const count = database.prepare(`SELECT COUNT(*) AS count FROM (SELECT 1 ${unread} LIMIT ${UNREAD_COUNT_MAX})`)
+  const mentions = database.prepare(
+    `SELECT COUNT(*) AS count FROM (SELECT 1 FROM records INDEXED BY records_mentions
+     WHERE room = ? AND unread = 2 AND hidden = 0 AND erased = 0 LIMIT ${UNREAD_COUNT_MAX})`,
+  )
   const first = database.prepare(`SELECT hash ${unread} AND ms >= ? ORDER BY ms, count, hash LIMIT 1`)
   const upTo = database.prepare(
     `SELECT device, inc, seq ${unread} AND (ms, count, hash) <= (?, ?, ?) ORDER BY ms, count, hash LIMIT ?`,
@@ -37,10 +42,11 @@ export const createUnreadStore = (database: Database) => {
   }
 
   return {
-    counts: (room: RoomId): { count: number; mentions: number } => {
-      const row = counts.get(room)
-      return { count: integer(row?.count), mentions: integer(row?.mentions) }
-    },
+    /** Each is at most UNREAD_COUNT_MAX. */
+    counts: (room: RoomId): { count: number; mentions: number } => ({
+      count: integer(count.get(room)?.count),
+      mentions: integer(mentions.get(room)?.count),
+    }),
     /** The oldest one that is still shown. @param keptSince milliseconds since the epoch */
     first: (room: RoomId, keptSince: number): RecordHash | null => {
       const row = first.get(room, keptSince)

@@ -1,8 +1,10 @@
 import { createInterface } from 'node:readline'
 import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import type { RoomId } from '../../shared/ids.ts'
 import type { Peer } from '../peer.ts'
 import type { Commands, Desk } from './desk.ts'
+import { FILE_HELP, fileCommands } from './file-commands.ts'
+import { preview } from './file-once.ts'
 import { eventJson, eventLine, messageJson, messageLine, refusalJson, staleLine, userLines } from './lines.ts'
 import { MESSAGE_HELP, messageCommands } from './message-commands.ts'
 import { placeOf } from './places.ts'
@@ -21,8 +23,7 @@ const HELP = `Write a line and press Enter to say it in the room where you are: 
 /users                     who is in the network, and who is here
 ${ROOM_HELP}
 ${MESSAGE_HELP}
-/send PATH                 offer a file in this room
-/get ID                    fetch a file that was offered (small ones come by themselves)
+${FILE_HELP}
 /history [N]               the last N messages of this room
 /why                       what is known about peers that are not reached
 /rekey                     a new sender key, from the next message on
@@ -51,6 +52,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     const line = eventLine(event, (room) => (room === here ? '' : place(room)))
     if (line !== null) show(line, {})
     else if (event.kind === 'file' && output.isTTY === true) bar.draw(event.progress)
+    void preview(event).then((line) => line !== null && show(`  ${line}`, {}))
   })
 
   show(`${peer.self.user} in the network “${peer.network.name}”. /help lists the commands.`, {
@@ -80,20 +82,12 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const commands: Commands = {
     ...roomCommands(desk),
     ...messageCommands(desk),
+    ...fileCommands(desk),
     '/help': () => show(HELP, { event: 'help', text: HELP }),
     '/users': () => show(userLines(peer.users()).join('\n'), { event: 'users', users: peer.users() }),
     '/history': (rest) => {
       showHere(Number(rest) || RECENT)
       if (json) show('', { event: 'history-end' })
-    },
-    '/send': async (rest) => {
-      const id = await peer.sendFile(here, rest)
-      show(`* offered ${rest}; keep this running while others fetch it`, { event: 'stored', id, file: rest })
-    },
-    '/get': (rest) => {
-      const id = findFile(peer, here, rest)
-      const refusal = id === null ? refuse('file-not-held', `no file message ${rest}`) : peer.fetchFile(id)
-      if (refusal !== null) throw new LanyardError(refusal)
     },
     '/why': () => {
       const known = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => ({
@@ -146,13 +140,6 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
 }
 
 const RECENT = 20 // messages shown at the start
-
-/** A file message by the beginning of its id. */
-const findFile = (peer: Peer, room: RoomId, start: string): RecordHash | null =>
-  start === ''
-    ? null
-    : (peer.history(room, 1_000).findLast(({ id, content }) => content?.kind === 'file' && id.startsWith(start))?.id ??
-      null)
 
 const whyLines = (peer: Peer): string[] => {
   const present = new Set(

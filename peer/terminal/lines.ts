@@ -1,4 +1,4 @@
-import { nextStepOf, type Refusal, refuse, wordsOf } from '../../shared/errors.ts'
+import { nextStepOf, type Refusal, refuse, refusedThere, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Message } from '../rooms/inbox.ts'
@@ -19,7 +19,9 @@ export const messageJson = (message: Message, place: string): Record<string, unk
     time: new Date(time).toISOString(),
     own,
     ...(content?.kind === 'text' ? { text: content.text } : {}),
-    ...(content?.kind === 'file' ? { file: { name: content.name, size: content.size, type: content.type } } : {}),
+    ...(content?.kind === 'file'
+      ? { file: { name: content.name, size: content.size, type: content.type, files: content.files ?? null } }
+      : {}),
     ...(reply === null ? {} : { reply }),
     ...(edited === null ? {} : { edited: new Date(edited).toISOString() }),
     ...(deleted ? { deleted } : {}),
@@ -36,7 +38,8 @@ export const messageLine = (message: Message, place: string = ''): string => {
   if (deleted) return `${start}(taken back)`
   if (content === null) return `${start}(no key is here for this message yet)`
   if (content.kind === 'text') return start + indent(plain(content.text)) + end
-  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)})   /get ${id.slice(0, 8)}${end}`
+  const many = content.files === undefined ? '' : `, ${content.files} files`
+  return `${start}sends ${plain(content.name)} (${sizeOf(content.size)}${many})   /get ${id.slice(0, 8)}${end}`
 }
 
 /** How a room is written: `#room` or `@user`. */
@@ -67,6 +70,8 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'crl-stale', ...refusalJson(event.refusal) }
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
+    case 'removed':
+      return { event: 'removed', room: placeOf(event.room), roomId: event.room, device: event.device }
     case 'delivered':
       return { event: 'delivered', room: placeOf(event.room), roomId: event.room, device: event.device }
     case 'updated':
@@ -77,6 +82,10 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'read', room: placeOf(event.room), roomId: event.room, user: event.user }
     case 'expired':
       return { event: 'expired', room: placeOf(event.room), roomId: event.room, ids: event.ids }
+    case 'road': {
+      const { user, device, road, refusal } = event
+      return { event: 'road', user, device, road, ...(refusal ? refusalJson(refusal) : {}) }
+    }
     case 'unread':
       return { event: 'unread', room: placeOf(event.room), roomId: event.room, ...event.unread }
     case 'file': {
@@ -109,6 +118,10 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
       return staleLine(event.refusal)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'removed': {
+      const place = placeOf(event.room) || 'here'
+      return `! ${place}: ${wordsOf(refusedThere('removed'))}\n  next: ${nextStepOf(refusedThere('removed'))}`
+    }
     case 'presence':
     case 'typing':
     case 'room':
@@ -117,6 +130,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
     case 'expired':
     case 'unread':
       return null
+    case 'road':
+      return event.refusal ? `* from ${event.user} by the libp2p connection: ${wordsOf(event.refusal)}` : null
     case 'file':
       return fileLine(event.progress)
   }
@@ -147,6 +162,13 @@ const fileLine = ({
       return `* ${plain(name)} waits: ${refusal === undefined ? 'nobody has it now' : wordsOf(refusal)}`
     case 'served':
       return `* ${plain(name)} was fetched by …${device?.slice(-6) ?? ''}`
+    case 'paused':
+      return `* ${plain(name)} is paused`
+    case 'cancelled':
+      return `* ${plain(name)} is cancelled${refusal === undefined ? '' : `: ${wordsOf(refusal)}`}`
+    case 'dropped':
+      return `* ${plain(name)}: no more from …${device?.slice(-6) ?? ''}: ${refusal === undefined ? '' : wordsOf(refusal)}`
+    case 'hashing':
     case 'fetching':
     case 'serving':
       return null // drawn as a bar
@@ -185,6 +207,7 @@ const clockOf = (time: number): string => new Date(time).toTimeString().slice(0,
 
 // Somebody else's words must not move our cursor, ring, or recolour: C0, C1 and bidirectional controls show as a mark.
 const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
+/** Somebody else's words, harmless on a terminal. */
 export const plain = (text: string): string =>
   text.replace(/\t/g, '  ').replace(CONTROL, (one) => (one === '\n' ? one : '\ufffd'))
 export const indent = (text: string): string => text.replaceAll('\n', '\n         ')

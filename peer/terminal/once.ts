@@ -1,10 +1,8 @@
-import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
+import { orThrow } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
-import type { PeerEvent } from '../events.ts'
 import type { Peer } from '../peer.ts'
 import { refusalJson, staleLine, userLines } from './lines.ts'
 import { findPlace } from './places.ts'
-import { createProgressBar } from './progress.ts'
 import { roomJson, roomLines } from './room-commands.ts'
 
 // Commands that start a device, do one thing, and leave.
@@ -43,45 +41,8 @@ export const rooms = async (peer: Peer, waitMs: number, json: boolean): Promise<
   return json ? JSON.stringify({ rooms: peer.rooms().map(roomJson) }) : roomLines(peer.rooms(), peer).join('\n')
 }
 
-/**
- * Offers a file and serves it until one other device has fetched all of it.
- * @throws LanyardError `too-late` when nobody has within the wait
- */
-export const send = async (
-  peer: Peer,
-  path: string,
-  { to, waitMs, json }: Order,
-  output: NodeJS.WritableStream & { readonly isTTY?: boolean },
-): Promise<void> => {
-  const bar = createProgressBar(
-    (text) => output.write(text),
-    () => performance.now(),
-  )
-  const print = (line: string, object: Record<string, unknown>): void => {
-    bar.clear()
-    output.write(`${json ? JSON.stringify(object) : line}\n`)
-  }
-  const fetched = new Set<string>()
-  const end = peer.on((event: PeerEvent) => {
-    if (event.kind !== 'file') return
-    const { device, state } = event.progress
-    if (output.isTTY === true && !json) bar.draw(event.progress)
-    if (device !== undefined && state === 'served') fetched.add(device)
-  })
-  const id = await peer.sendFile(placeFor(peer, to), path)
-  print(`offered ${path}; waiting for somebody to fetch it`, { event: 'stored', id, file: path })
-  await until(peer, waitMs, () => fetched.size > 0)
-  end()
-  if (fetched.size === 0) throw new LanyardError(refuse('too-late', `nobody has fetched it in ${waitMs / 1000} s`))
-  print(`fetched by ${fetched.size} ${fetched.size === 1 ? 'device' : 'devices'}`, {
-    event: 'served',
-    id,
-    devices: [...fetched],
-  })
-}
-
 /** Resolves when an event makes the condition true, or after the wait. */
-const until = (peer: Peer, waitMs: number, condition: () => boolean): Promise<void> => {
+export const until = (peer: Peer, waitMs: number, condition: () => boolean): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const check = (): void => {
     if (condition()) resolve()

@@ -1,5 +1,5 @@
 import type { FileProgress } from '../events.ts'
-import { sizeOf } from './lines.ts'
+import { plain, sizeOf } from './lines.ts'
 
 /** Draws a bar for the file that moves, on the last line of a terminal. */
 export type ProgressBar = {
@@ -23,7 +23,7 @@ export const createProgressBar = (write: (text: string) => void, now: () => numb
   return {
     clear,
     draw: ({ id, name, bytes, size, state }) => {
-      if (state !== 'fetching' && state !== 'serving') return
+      if (state !== 'fetching' && state !== 'serving' && state !== 'hashing') return
       const at = now()
       if (started?.id !== id) started = { id, at, bytes }
       if (at - last < REDRAW_MS && bytes < size) return
@@ -32,7 +32,9 @@ export const createProgressBar = (write: (text: string) => void, now: () => numb
       const rate = ((bytes - started.bytes) / Math.max(1, at - started.at)) * 1000
       const left = rate > 0 ? `${Math.ceil((size - bytes) / rate)} s left` : ''
       const bar = '#'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '-')
-      write(`\r\u001b[K[${bar}] ${Math.floor(share * 100)} %  ${name}  ${sizeOf(rate)}/s  ${left}`)
+      write(
+        `\r\u001b[K[${bar}] ${Math.floor(share * 100)} %  ${state === 'hashing' ? 'reading ' : ''}${plain(name)}  ${sizeOf(rate)}/s  ${left}`,
+      )
       drawn = true
     },
   }

@@ -2,8 +2,9 @@ import type { Stream } from '@libp2p/interface'
 import { concat } from 'uint8arrays/concat'
 import { fault, LanyardError, type Refusal, refuse } from '../errors.ts'
 import { CHANNEL_BUFFER_BYTES, KIB, REPLY_TIMEOUT_MS } from '../limits.ts'
+import { createFrameReader, type FrameReader, PREFIX_BYTES } from './frame-reader.ts'
 
-/** Length-prefixed frames on a libp2p stream: 4 bytes of length, big-endian, then that many bytes. */
+/** Length-prefixed frames on a stream of bytes: 4 bytes of length, big-endian, then that many bytes. */
 export type Frames = {
   /**
    * Sends one frame made of `parts`; large ones are not copied. Resolves when the stream takes more.
@@ -12,6 +13,8 @@ export type Frames = {
   send(...parts: readonly Uint8Array[]): Promise<void>
   /** The next frame, or `frame-too-large`, `too-late`, or `stream-closed` once the other side has closed. */
   receive(timeoutMs?: number): Promise<Uint8Array | Refusal>
+  /** Whether memory that was sent may be overwritten once `send` has resolved; else it belongs to the stream. */
+  readonly handsBack: boolean
   /** Gives the memory of a frame back, for one to come: nobody may hold on to it. Worth it for large ones. */
   recycle(frame: Uint8Array): void
   /** Ends our side in good order; what was sent still arrives. */
@@ -33,11 +36,9 @@ export type FrameLimits = {
   readonly signal?: AbortSignal
 }
 
-const PREFIX_BYTES = 4
-
 /** Frames on a stream that is just open; it takes the stream over. */
 export const openFrames = (stream: Stream, limits: FrameLimits): Frames => {
-  const reader = createReader(stream, limits.maxFrameBytes, limits.bufferBytes ?? CHANNEL_BUFFER_BYTES)
+  const reader = readerOf(stream, limits)
   const timeoutMs = limits.timeoutMs ?? REPLY_TIMEOUT_MS
   limits.signal?.addEventListener('abort', () => stream.abort(new Error('aborted')), { once: true })
 
@@ -53,6 +54,7 @@ export const openFrames = (stream: Stream, limits: FrameLimits): Frames => {
       }
     },
     receive: (wait = timeoutMs) => reader.next(wait),
+    handsBack: false,
     recycle: reader.recycle,
     close: async () => {
       await stream.close({ signal: AbortSignal.timeout(timeoutMs) }).catch(() => undefined)
@@ -69,7 +71,8 @@ const COPY_BELOW_BYTES = 16 * KIB
 const sendAll = (stream: Stream, parts: readonly Uint8Array[], length: number): boolean =>
   length < COPY_BELOW_BYTES ? stream.send(concat([...parts])) : parts.map((part) => stream.send(part)).every(Boolean)
 
-const prefix = (length: number): Uint8Array => {
+/** The length that stands before a frame. */
+export const prefix = (length: number): Uint8Array => {
   const bytes = new Uint8Array(PREFIX_BYTES)
   new DataView(bytes.buffer).setUint32(0, length)
   return bytes
@@ -90,103 +93,26 @@ const drained = (stream: Stream, timeoutMs: number): Promise<void> => {
   })
 }
 
-const FRAME_OVERHEAD_BYTES = 256 // of memory: a million frames of one byte are no megabyte
-const RECYCLE_FROM_BYTES = 256 * KIB // below this the allocator's own memory is as good
-const SPARE_MAX = 4 // frames a stream
-
-/** Cuts the incoming bytes into frames; pauses the stream while too much waits to be read. */
-const createReader = (stream: Stream, maxFrameBytes: number, bufferBytes: number) => {
-  const ready: Uint8Array[] = []
-  /** Memory for large frames: fresh memory costs the system as much as filling it, and the collector more. */
-  const spare: ArrayBuffer[] = []
-  const head = new Uint8Array(PREFIX_BYTES)
-  let headFilled = 0
-  let body: Uint8Array | null = null
-  let bodyFilled = 0
-  let waitingBytes = 0
-  let end: Refusal | null = null
-  let wake: (() => void) | null = null
-
-  const finish = (reason: Refusal): void => {
-    end ??= reason
-    wake?.()
-  }
-  const memoryFor = (length: number): Uint8Array => {
-    const fits = spare.findIndex(({ byteLength }) => byteLength >= length)
-    const [memory] = length < RECYCLE_FROM_BYTES || fits < 0 ? [] : spare.splice(fits, 1)
-    return memory === undefined ? new Uint8Array(length) : new Uint8Array(memory, 0, length)
-  }
-  const take = (piece: Uint8Array): void => {
-    let at = 0
-    while (at < piece.byteLength && end === null) {
-      if (body === null) {
-        const some = piece.subarray(at, at + PREFIX_BYTES - headFilled)
-        head.set(some, headFilled)
-        headFilled += some.byteLength
-        at += some.byteLength
-        if (headFilled < PREFIX_BYTES) return
-        const length = new DataView(head.buffer).getUint32(0)
-        if (length === 0) {
-          finish(refuse('frame-malformed', 'an empty frame'))
-          return
-        }
-        if (length > maxFrameBytes) {
-          finish(refuse('frame-too-large', `${length} bytes announced, at most ${maxFrameBytes}`))
-          return
-        }
-        body = memoryFor(length)
-        bodyFilled = 0
-      }
-      const some = piece.subarray(at, at + body.byteLength - bodyFilled)
-      body.set(some, bodyFilled)
-      bodyFilled += some.byteLength
-      at += some.byteLength
-      if (bodyFilled < body.byteLength) return
-      ready.push(body)
-      waitingBytes += body.byteLength + FRAME_OVERHEAD_BYTES
-      body = null
-      headFilled = 0
-    }
-  }
-
+/** Pauses the stream while too much waits to be read. */
+const readerOf = (stream: Stream, limits: FrameLimits): FrameReader => {
+  const reader = createFrameReader({
+    maxFrameBytes: limits.maxFrameBytes,
+    bufferBytes: limits.bufferBytes ?? CHANNEL_BUFFER_BYTES,
+    pause: () => {
+      if (stream.readStatus === 'readable') stream.pause()
+    },
+    resume: () => {
+      if (stream.readStatus === 'paused') stream.resume()
+    },
+  })
   stream.addEventListener('message', (event) => {
-    if (event.data instanceof Uint8Array) take(event.data)
-    else for (const piece of event.data) take(piece)
-    if (waitingBytes > bufferBytes && stream.readStatus === 'readable') stream.pause()
-    wake?.()
+    if (event.data instanceof Uint8Array) reader.take(event.data)
+    else for (const piece of event.data) reader.take(piece)
   })
-  stream.addEventListener('end', () => finish(refuse('stream-closed')))
+  stream.addEventListener('end', () => reader.finish(refuse('stream-closed')))
   stream.addEventListener('close', () => {
-    if (stream.readBufferLength === 0) finish(refuse('stream-closed'))
+    if (stream.readBufferLength === 0) reader.finish(refuse('stream-closed'))
   })
-  if (stream.readableEnded) finish(refuse('stream-closed'))
-
-  const next = async (timeoutMs: number): Promise<Uint8Array | Refusal> => {
-    const deadline = performance.now() + timeoutMs
-    for (;;) {
-      const frame = ready.shift()
-      if (frame !== undefined) {
-        waitingBytes -= frame.byteLength + FRAME_OVERHEAD_BYTES
-        if (waitingBytes <= bufferBytes && stream.readStatus === 'paused') stream.resume()
-        return frame
-      }
-      if (end !== null) return end
-      const left = deadline - performance.now()
-      if (left <= 0) return refuse('too-late')
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
-        wake = () => {
-          clearTimeout(timer)
-          wake = null
-          resolve()
-        }
-      })
-    }
-  }
-  const recycle = ({ buffer, byteLength }: Uint8Array): void => {
-    if (buffer instanceof ArrayBuffer && byteLength >= RECYCLE_FROM_BYTES && spare.length < SPARE_MAX) {
-      spare.push(buffer)
-    }
-  }
-  return { next, recycle, overrun: () => end?.code === 'frame-too-large' }
+  if (stream.readableEnded) reader.finish(refuse('stream-closed'))
+  return reader
 }

@@ -63,6 +63,8 @@ export type MessageContent =
       readonly name: string
       readonly size: number
       readonly type: string
+      /** Of a folder: how many files are in it. */
+      readonly files?: number | undefined
       /** AES-256 key of the file's chunks. */
       readonly key: Uint8Array
       /** SHA-256 of the manifest. */
@@ -83,7 +85,7 @@ export const deviceBodyCodec = codec<DeviceBody>(
   RECORD_MAX_BYTES,
 )
 
-/** At most 64 KiB, as the record around it: up to 300 boxes. */
+/** At most 64 KiB, as the record around it: up to BOXES_PER_RECORD boxes. */
 export const senderKeyBodyCodec = codec<SenderKeyBody>(
   z.strictObject({
     epoch: count(),
@@ -117,6 +119,7 @@ export const messageContentCodec = codec<MessageContent>(
       name: z.string().max(FILE_NAME_MAX_BYTES),
       size: count(),
       type: z.string().max(100),
+      files: count().optional(),
       key: bytes(32),
       manifest: bytes(32),
     }),

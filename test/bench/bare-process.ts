@@ -1,21 +1,24 @@
-import { type FileHandle, open, rm } from 'node:fs/promises'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { fastNoise } from '../../shared/network/noise.ts'
 import { obey, tellBench } from './child.ts'
 import { nowMs } from './figures.ts'
+import { createSink, removeCopy, sendFile } from './sink.ts'
 
-// A program: libp2p as it comes (TCP, Noise, Yamux) and nothing of ours, as the measure of what is beneath us.
+// A program: libp2p as it comes (TCP, Noise, Yamux), or tuned, and nothing else of ours, as the measure of what is beneath us.
+
+export type BareProfile = { readonly tuned: boolean }
 
 export type BareOrder =
   | { readonly do: 'dial'; readonly address: string }
   /** Sends `count` messages of `bytes` to the other side, each once the last has come back. */
   | { readonly do: 'echo'; readonly count: number; readonly bytes: number }
-  /** Copies the other side's file to ours. */
-  | { readonly do: 'copy'; readonly from: string; readonly to: string; readonly size: number }
+  /** Copies the other side's file to ours, or nowhere. */
+  | { readonly do: 'copy'; readonly from: string; readonly to: string | null; readonly size: number }
 
 export type BareReport =
   | { readonly kind: 'ready'; readonly address: string }
@@ -25,13 +28,18 @@ export type BareReport =
 
 const ECHO = '/bench/echo/1'
 const FILE = '/bench/file/1'
-const PIECE_BYTES = 1024 * 1024
+const MIB = 1024 * 1024
+
+// Tuned is what can be had of libp2p without another stack: larger windows and sends, and Node's own ciphers under Noise.
+const { tuned }: BareProfile = JSON.parse(process.argv[2] ?? '')
+const TUNED = { initialStreamWindowSize: 4 * MIB, maxStreamWindowSize: 4 * MIB, maxReadBufferLength: 16 * MIB }
+const sendBytes = tuned ? MIB / 2 : MIB
 
 const node = await createLibp2p({
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
   transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-  connectionEncrypters: [noise()],
-  streamMuxers: [yamux()],
+  connectionEncrypters: [tuned ? fastNoise() : noise()],
+  streamMuxers: [yamux(tuned ? { streamOptions: TUNED } : {})],
 })
 
 const bytesOf = (data: Uint8Array | { subarray(): Uint8Array }): Uint8Array =>
@@ -45,52 +53,20 @@ const serveFile = async (stream: Stream): Promise<void> => {
   const path = await new Promise<string>((resolve) =>
     stream.addEventListener('message', ({ data }) => resolve(new TextDecoder().decode(bytesOf(data))), { once: true }),
   )
-  await using file = await open(path, 'r')
-  let ahead = readPiece(file, 0)
-  for (let at = 0; ; ) {
-    const piece = await ahead
-    if (piece.byteLength === 0) break
-    at += piece.byteLength
-    ahead = readPiece(file, at)
-    if (!stream.send(piece)) await drained(stream)
-  }
-  await ahead
+  await sendFile(path, async (piece) => {
+    for (let at = 0; at < piece.byteLength; at += sendBytes) {
+      if (!stream.send(piece.subarray(at, at + sendBytes))) await drained(stream)
+    }
+  })
   await stream.close()
 }
 
-const readPiece = async (file: FileHandle, position: number): Promise<Uint8Array> => {
-  const { bytesRead, buffer } = await file.read(new Uint8Array(PIECE_BYTES), 0, PIECE_BYTES, position)
-  return buffer.subarray(0, bytesRead)
-}
-
 // It does not hold the stream back: as it comes, Yamux ends one that is paused for long. A slow disk costs memory here.
-const copy = async (stream: Stream, order: Extract<BareOrder, { do: 'copy' }>): Promise<void> => {
-  await using file = await open(order.to, 'w')
-  let waiting: Uint8Array[] = []
-  let waitingBytes = 0
-  let received = 0
-  let wake = (): void => undefined
-  stream.addEventListener('message', ({ data }) => {
-    const piece = bytesOf(data)
-    waiting.push(piece)
-    waitingBytes += piece.byteLength
-    received += piece.byteLength
-    if (waitingBytes >= PIECE_BYTES || received === order.size) wake()
-  })
-  stream.send(new TextEncoder().encode(order.from))
-  for (let written = 0; written < order.size; ) {
-    if (waitingBytes < PIECE_BYTES && received < order.size) {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    }
-    const pieces = waiting
-    written += waitingBytes
-    waiting = []
-    waitingBytes = 0
-    await file.writev(pieces)
-  }
-  await file.sync()
+const copy = async (stream: Stream, { from, to, size }: Extract<BareOrder, { do: 'copy' }>): Promise<void> => {
+  const sink = createSink(to, size)
+  stream.addEventListener('message', ({ data }) => void sink.take(bytesOf(data)))
+  stream.send(new TextEncoder().encode(from))
+  await sink.whole
   await stream.close()
 }
 
@@ -137,7 +113,7 @@ obey<BareOrder>(
         const at = nowMs()
         await copy(await dial(FILE), order)
         const tookMs = nowMs() - at
-        await rm(order.to)
+        await removeCopy(order.to)
         return tell({ kind: 'copied', tookMs })
       }
     }

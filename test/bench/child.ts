@@ -76,5 +76,14 @@ export const obey = <Order>(handle: (order: Order) => Promise<void>, stop: () =>
   process.once('disconnect', () => void stop().finally(() => process.exit(0)))
 }
 
+/** What a process has used so far. */
+export type Usage = { readonly cpuMs: number; readonly peakMB: number }
+
+/** In the child: what it has used so far. */
+export const usage = (): Usage => {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
+  return { cpuMs: (userCPUTime + systemCPUTime) / 1_000, peakMB: maxRSS / 1_024 }
+}
+
 /** In the child: tells the bench something. */
 export const tellBench = <Report extends { readonly kind: string }>(report: Report): void => void process.send?.(report)

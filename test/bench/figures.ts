@@ -6,6 +6,9 @@ export type Metric = {
   readonly unit: string
   readonly baseline?: number
   readonly ratio?: number
+  /** What it should be, and whether it is. */
+  readonly aim?: string
+  readonly met?: boolean
 }
 
 /** Figures by their stable names. */
@@ -19,14 +22,22 @@ export const metric = (value: number, unit: string, baseline?: number): Metric =
     ? { value: rounded(value), unit }
     : { value: rounded(value), unit, baseline: rounded(baseline), ratio: rounded(value / baseline) }
 
+/** With what the figure should be: at most, or at least, this. */
+export const withAim = (figure: Metric, relation: '≤' | '≥', aim: number): Metric => ({
+  ...figure,
+  aim: `${relation} ${aim} ${figure.unit}`,
+  met: relation === '≤' ? figure.value <= aim : figure.value >= aim,
+})
+
 /** The last line of `--json`. */
 export const resultLine = (bench: string, metrics: Metrics): string =>
   JSON.stringify({ bench, node: process.version, cores: availableParallelism(), metrics })
 
-export const metricLine = (name: string, { value, unit, baseline, ratio }: Metric): string =>
-  `  ${name.padEnd(24)} ${String(value).padStart(10)} ${unit.padEnd(8)}${
-    baseline === undefined ? '' : ` beside ${baseline}: × ${ratio}`
-  }`
+export const metricLine = (name: string, { value, unit, baseline, ratio, aim, met }: Metric): string => {
+  const beside = baseline === undefined ? '' : ` beside ${baseline}: × ${ratio}`
+  const aimed = aim === undefined ? '' : ` aim ${aim}: ${met === true ? 'met' : 'MISSED'}`
+  return `  ${name.padEnd(28)} ${String(value).padStart(10)} ${unit.padEnd(8)}${beside}${aimed}`
+}
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5)
 
@@ -40,5 +51,11 @@ export const percentile = (values: readonly number[], part: number): number => {
 
 /** Milliseconds of a clock that all processes of this machine share. */
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6
+
+/** Milliseconds of processor since then, of all threads; what other programs take from us does not count. */
+export const cpuMsSince = (before: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1_000
+}
 
 const rounded = (value: number): number => Number(value.toPrecision(4))

@@ -1,61 +1,157 @@
 import { randomFillSync } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { temporaryFolder } from '../support/enrolment.ts'
-import { type Bench, median, metric } from './figures.ts'
-import { startBare, startPeers } from './pairs.ts'
+import { type Bench, type Metrics, median, metric } from './figures.ts'
+import type { BareChild } from './pairs.ts'
+import { type PeerChild, startBare, startPeers, startPipes, startRoads } from './pairs.ts'
 
 const MIB = 1024 * 1024
 const SIZE_BYTES = 1024 * MIB
 const WARM_UP_BYTES = 128 * MIB
 const ROUNDS = 3
+// A virtual machine gives the memory of a removed copy back to its host; whoever came at once would find it still there.
+const SETTLE_MS = 3_000
+const SMALL_FILES = 1_000
+const SMALL_BYTES = 16 * 1024
+
+/** One way for a file from one process to the other. @returns milliseconds */
+type Way = (path: string, size: number) => Promise<number>
 
 /**
- * A 1 GiB file from disk to disk between two processes on loopback: ours from `fetchFile()` until it has its name (every chunk
- * sealed, opened, hashed at both sides, and synced), beside a bare libp2p stream that only copies (and syncs).
+ * A 1 GiB file between two processes on loopback, by every way in turn, in each round. To the disk: ours from `fetchFile()`
+ * until it has its name, every chunk sealed, opened and hashed at both sides, and synced; the others only copy, and sync.
+ * And to nowhere: ours opened and verified, the others only counted. All read from the disk's cache.
  * The offer, which hashes the file once, is told apart: by the time that somebody fetches, it is done.
  */
 export const files: Bench = async (say) => {
   const folder = await temporaryFolder()
   try {
+    await using pipes = await startPipes()
     await using bare = await startBare()
+    await using tuned = await startBare({ tuned: true })
+    await using roads = await startRoads(true)
+    await using streams = await startRoads(false)
     await using peers = await startPeers(folder.path)
     const path = join(folder.path, 'file.bin')
-    const copied = async (size: number): Promise<number> => {
-      bare.dialer.tell({ do: 'copy', from: path, to: join(folder.path, 'copy.bin'), size })
-      return rate(size, (await bare.dialer.next('copied')).tookMs)
-    }
-    const fetched = async (size: number): Promise<{ readonly mbps: number; readonly offerMs: number }> => {
-      peers.alice.tell({ do: 'offer', path })
+    const copy = join(folder.path, 'copy.bin')
+
+    const pipe =
+      (over: 'tcp' | 'tls', to: string | null): Way =>
+      async (from, size) => {
+        pipes.receiver.tell({ do: 'copy', over, port: pipes.ports[over], from, to, size })
+        return (await pipes.receiver.next('copied')).tookMs
+      }
+    const stream =
+      (dialer: BareChild, to: string | null): Way =>
+      async (from, size) => {
+        dialer.tell({ do: 'copy', from, to, size })
+        return (await dialer.next('copied')).tookMs
+      }
+    const drain =
+      ({ holder, fetcher }: typeof roads): Way =>
+      async (from) => {
+        holder.tell({ do: 'hold', path: from })
+        const { kind: _kind, ...offered } = await holder.next('held')
+        fetcher.tell({ do: 'drain', ...offered })
+        return (await fetcher.next('drained')).tookMs
+      }
+    const offers: number[] = []
+    const cpuSeconds: { readonly sender: number; readonly receiver: number }[] = []
+    const fetched: Way = async (from) => {
+      peers.alice.tell({ do: 'offer', path: from })
       const [{ tookMs: offerMs }] = await Promise.all([peers.alice.next('offered'), peers.bob.next('offer')])
+      if (offerMs === null) throw new Error('the file was not offered')
+      offers.push(offerMs / 1_000)
+      await setTimeout(SETTLE_MS) // the offer was work too
+      const [sender, receiver] = [await usageOf(peers.alice), await usageOf(peers.bob)]
       peers.bob.tell({ do: 'fetch' })
       const whole = await peers.bob.next('whole')
+      cpuSeconds.push({
+        sender: ((await usageOf(peers.alice)).cpuMs - sender.cpuMs) / 1_000,
+        receiver: ((await usageOf(peers.bob)).cpuMs - receiver.cpuMs) / 1_000,
+      })
       peers.bob.tell({ do: 'remove', path: whole.path })
       await peers.bob.next('removed')
-      return { mbps: rate(size, whole.tookMs), offerMs }
+      return whole.tookMs
     }
+    const ways = {
+      fileMBps: fetched,
+      rawTcpMBps: pipe('tcp', copy),
+      rawTlsMBps: pipe('tls', copy),
+      bareStreamMBps: stream(bare.dialer, copy),
+      tunedStreamMBps: stream(tuned.dialer, copy),
+      unwrittenFileMBps: drain(roads),
+      unwrittenFallbackMBps: drain(streams),
+      unwrittenTcpMBps: pipe('tcp', null),
+      unwrittenTlsMBps: pipe('tls', null),
+      unwrittenStreamMBps: stream(bare.dialer, null),
+      unwrittenTunedMBps: stream(tuned.dialer, null),
+    } satisfies Record<string, Way>
+    type Name = keyof typeof ways
+    const names = Object.keys(ways) as Name[]
+    const rates = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>
+
     await writeRandom(path, WARM_UP_BYTES)
-    await copied(WARM_UP_BYTES)
-    await fetched(WARM_UP_BYTES)
-    const theirs: number[] = []
-    const ours: number[] = []
-    const offers: number[] = []
+    for (const name of names) await ways[name](path, WARM_UP_BYTES)
+    offers.length = 0
+    cpuSeconds.length = 0
     for (let round = 1; round <= ROUNDS; round++) {
       await writeRandom(path, SIZE_BYTES) // another each time: what is held already would not be fetched
-      theirs.push(await copied(SIZE_BYTES))
-      const { mbps, offerMs } = await fetched(SIZE_BYTES)
-      ours.push(mbps)
-      offers.push(offerMs / 1_000)
-      say(`round ${round} of ${ROUNDS}: ${mbps.toFixed(0)} MB/s beside ${theirs.at(-1)?.toFixed(0)} MB/s`)
+      for (const name of names) {
+        await setTimeout(SETTLE_MS)
+        rates[name].push(rate(SIZE_BYTES, await ways[name](path, SIZE_BYTES)))
+      }
+      const told = names.map((name) => `${name.replace('MBps', '')} ${rates[name].at(-1)?.toFixed(0)}`)
+      say(`round ${round} of ${ROUNDS}, MB/s: ${told.join(', ')}`)
     }
+    const folderSeconds = await manyFiles(peers, join(folder.path, 'small'))
+    if (folderSeconds === null) say(`${SMALL_FILES} files of ${SMALL_BYTES / 1024} KiB: folders are not offered (yet)`)
+    const of = (name: Name): number => median(rates[name])
+    const beside = (name: Name, baseline: Name) => metric(of(name), 'MB/s', of(baseline))
+    const plain = (name: Name): Metrics => ({ [name]: metric(of(name), 'MB/s') })
+    const memory = Math.max((await usageOf(peers.alice)).peakMB, (await usageOf(peers.bob)).peakMB)
     return {
-      fileMBps: metric(median(ours), 'MB/s', median(theirs)),
-      bareStreamMBps: metric(median(theirs), 'MB/s'),
+      fileMBps: beside('fileMBps', 'rawTcpMBps'),
+      ...plain('rawTcpMBps'),
+      ...plain('rawTlsMBps'),
+      ...plain('bareStreamMBps'),
+      ...plain('tunedStreamMBps'),
+      unwrittenFileMBps: beside('unwrittenFileMBps', 'unwrittenTcpMBps'),
+      ...plain('unwrittenTcpMBps'),
+      ...plain('unwrittenTlsMBps'),
+      ...plain('unwrittenStreamMBps'),
+      unwrittenFallbackMBps: beside('unwrittenFallbackMBps', 'unwrittenTunedMBps'),
+      ...plain('unwrittenTunedMBps'),
       fileOfferSeconds: metric(median(offers), 's'),
+      ...(folderSeconds === null
+        ? {}
+        : { manyFilesSeconds: metric(folderSeconds, 's', (SMALL_FILES * SMALL_BYTES) / 1e6 / of('fileMBps')) }),
+      memoryMB: metric(memory, 'MB'),
+      senderCpuSeconds: metric(median(cpuSeconds.map(({ sender }) => sender)), 's'),
+      receiverCpuSeconds: metric(median(cpuSeconds.map(({ receiver }) => receiver)), 's'),
     }
   } finally {
     await folder.remove()
   }
+}
+
+/** A folder of small files, from the fetch until it has its name; beside the same bytes in one file. Null: none is taken. */
+const manyFiles = async ({ alice, bob }: Awaited<ReturnType<typeof startPeers>>, path: string) => {
+  await mkdir(path)
+  const bytes = new Uint8Array(SMALL_BYTES)
+  for (let at = 0; at < SMALL_FILES; at++) await writeFile(join(path, `${at}.bin`), randomFillSync(bytes))
+  alice.tell({ do: 'offer', path })
+  if ((await alice.next('offered')).tookMs === null) return null
+  await bob.next('offer')
+  bob.tell({ do: 'fetch' })
+  return (await bob.next('whole')).tookMs / 1_000
+}
+
+const usageOf = (peer: PeerChild) => {
+  peer.tell({ do: 'measure' })
+  return peer.next('measured')
 }
 
 /** Megabytes (10^6) a second. */

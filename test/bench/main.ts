@@ -6,6 +6,7 @@ import { type Bench, type Metrics, metricLine, resultLine } from './figures.ts'
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   start: async () => (await import('./start.ts')).start,
   messages: async () => (await import('./messages.ts')).messages,
+  rooms: async () => (await import('./rooms.ts')).rooms,
   files: async () => (await import('./files.ts')).files,
   ca: async () => (await import('./ca.ts')).ca,
 }

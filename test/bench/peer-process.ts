@@ -6,10 +6,11 @@ import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { orThrow } from '../../shared/errors.ts'
-import type { PeerId, RecordHash } from '../../shared/ids.ts'
+import type { PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { obey, tellBench } from './child.ts'
+import { obey, tellBench, type Usage, usage as usedSoFar } from './child.ts'
 import { nowMs } from './figures.ts'
+import { watchStalls } from './stalls.ts'
 
 // A program: one real peer, driven by the bench. Times are of the clock that both sides share, in milliseconds.
 
@@ -22,6 +23,8 @@ export type PeerProfile = {
   readonly certificate: string
   /** DER. */
   readonly root: string
+  /** 32 bytes, of a store that is there already; a new one gets a fresh key. */
+  readonly storeKey?: string
 }
 
 export type PeerOrder =
@@ -35,17 +38,42 @@ export type PeerOrder =
   /** Fetches the file that was offered last. */
   | { readonly do: 'fetch' }
   | { readonly do: 'remove'; readonly path: string }
+  /** Founds a private room with these users; tells `founded`. */
+  | { readonly do: 'found'; readonly users: readonly string[] }
+  /** What is said from now on is said in this room; tells `entered` once it has so many members. */
+  | { readonly do: 'enter'; readonly room: RoomId; readonly members: number }
+  /** Tells `usage` since this was last asked. */
+  | { readonly do: 'usage' }
+  /** Tells `measured`. */
+  | { readonly do: 'measure' }
 
 export type PeerReport =
-  | { readonly kind: 'ready'; readonly peer: PeerId; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'ready'
+      readonly peer: PeerId
+      readonly addresses: readonly string[]
+      /** From the call that starts a peer until it listens. */
+      readonly tookMs: number
+    }
   | { readonly kind: 'session' }
   | { readonly kind: 'said'; readonly at: number }
   | { readonly kind: 'heard'; readonly at: number }
   | { readonly kind: 'heard-all'; readonly at: number }
-  | { readonly kind: 'offered'; readonly tookMs: number }
+  /** Null: it was refused, as what can't be offered is. */
+  | { readonly kind: 'offered'; readonly tookMs: number | null }
   | { readonly kind: 'offer'; readonly size: number }
   | { readonly kind: 'whole'; readonly tookMs: number; readonly path: string }
   | { readonly kind: 'removed' }
+  | ({ readonly kind: 'measured' } & Usage)
+  | { readonly kind: 'founded'; readonly room: RoomId }
+  | { readonly kind: 'entered' }
+  | {
+      readonly kind: 'usage'
+      /** Milliseconds of processor of all threads; the longest that the event loop was held up; and bytes of memory. */
+      readonly cpuMs: number
+      readonly stallMs: number
+      readonly rssBytes: number
+    }
 
 const base64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'))
 
@@ -53,11 +81,12 @@ growHeapFreely()
 const profile: PeerProfile = JSON.parse(process.argv[2] ?? '')
 const key = createPrivateKey(profile.key)
 const anchor = orThrow(trustAnchor(base64(profile.root), systemClock.now()))
+const began = nowMs()
 const peer = await createPeer({
   key,
   anchor,
   self: orThrow(verifyDevice(base64(profile.certificate), { anchor, now: systemClock.now(), remoteSpki: spkiOf(key) })),
-  storeKey: systemRandom.bytes(32),
+  storeKey: profile.storeKey === undefined ? systemRandom.bytes(32) : base64(profile.storeKey),
   databasePath: `${profile.folder}/lanyard.db`,
   downloads: `${profile.folder}/downloads`,
   listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -65,7 +94,11 @@ const peer = await createPeer({
   clock: systemClock,
   random: systemRandom,
 })
+const tookMs = nowMs() - began
 let expected = Number.POSITIVE_INFINITY
+let room: RoomId = peer.general
+let stalls = watchStalls()
+let usage = process.cpuUsage()
 let offered: RecordHash | null = null
 let fetchedAt = 0
 
@@ -73,11 +106,28 @@ const stream = async ({ count, bytes, window }: Extract<PeerOrder, { do: 'stream
   const text = 'x'.repeat(bytes)
   const flying = new Set<Promise<unknown>>()
   for (let at = 0; at < count; at++) {
-    const said = peer.say(peer.general, text).finally(() => flying.delete(said))
+    const said = peer.say(room, text).finally(() => flying.delete(said))
     flying.add(said)
     if (flying.size >= window) await Promise.race(flying)
   }
   await Promise.all(flying)
+}
+
+const memberCount = (id: RoomId): number => peer.rooms().find((known) => known.id === id)?.members?.size ?? 0
+
+const enter = async (order: Extract<PeerOrder, { do: 'enter' }>): Promise<void> => {
+  room = order.room
+  await new Promise<void>((resolve) => {
+    const end = peer.on(({ kind }) => {
+      if (kind === 'room') look()
+    })
+    const look = (): void => {
+      if (memberCount(room) !== order.members) return
+      end()
+      resolve()
+    }
+    look()
+  })
 }
 
 const tell = (report: PeerReport): void => tellBench(report)
@@ -87,7 +137,7 @@ obey<PeerOrder>(async (order) => {
       return peer.meet(order.peer, order.addresses)
     case 'say': {
       const at = nowMs()
-      await peer.say(peer.general, order.text)
+      await peer.say(room, order.text)
       return tell({ kind: 'said', at })
     }
     case 'stream': {
@@ -100,16 +150,36 @@ obey<PeerOrder>(async (order) => {
       return
     case 'offer': {
       const at = nowMs()
-      await peer.sendFile(peer.general, order.path)
-      return tell({ kind: 'offered', tookMs: nowMs() - at })
+      const refused = await peer.sendFile(peer.general, order.path).then(
+        () => false,
+        () => true,
+      )
+      return tell({ kind: 'offered', tookMs: refused ? null : nowMs() - at })
     }
     case 'fetch':
       fetchedAt = nowMs()
       if (offered === null || peer.fetchFile(offered) !== null) throw new Error('nothing to fetch')
       return
+    case 'found': {
+      const id = await peer.politics.found({ name: 'bench', access: 'invite', history: 'all' })
+      for (const user of order.users) await peer.politics.invite(id, user as UserName)
+      return tell({ kind: 'founded', room: id })
+    }
+    case 'enter':
+      await enter(order)
+      return tell({ kind: 'entered' })
+    case 'usage': {
+      const { user, system } = process.cpuUsage(usage)
+      const stallMs = stalls.longest()
+      usage = process.cpuUsage()
+      stalls = watchStalls()
+      return tell({ kind: 'usage', cpuMs: (user + system) / 1_000, stallMs, rssBytes: process.memoryUsage.rss() })
+    }
     case 'remove':
       await rm(order.path)
       return tell({ kind: 'removed' })
+    case 'measure':
+      return tell({ kind: 'measured', ...usedSoFar() })
   }
 }, peer.stop)
 
@@ -131,4 +201,4 @@ peer.on((event) => {
     tell({ kind: 'whole', tookMs: nowMs() - fetchedAt, path: event.progress.path ?? '' })
   }
 })
-tell({ kind: 'ready', peer: peer.self.peerId, addresses: peer.addresses() })
+tell({ kind: 'ready', peer: peer.self.peerId, addresses: peer.addresses(), tookMs })

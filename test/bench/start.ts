@@ -90,7 +90,7 @@ export const start: Bench = async (say) => {
 
 /** A process with libp2p alone, until it listens. */
 const bareStart = async (): Promise<void> => {
-  await using child = startChild<BareOrder, BareReport>('bare-process.ts', null)
+  await using child = startChild<BareOrder, BareReport>('bare-process.ts', { tuned: false })
   await child.next('ready')
 }
 

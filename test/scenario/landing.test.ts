@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hasBit } from '../../peer/files/bitmap.ts'
+import type { ReadOptions } from '../../peer/files/hash-pool.ts'
 import { type Landing, type LandingPlan, openLanding } from '../../peer/files/landing.ts'
-import { buildManifest, chunkHash, type Manifest } from '../../peer/files/manifest.ts'
-import { readChunk } from '../../peer/files/read-chunks.ts'
+import { chunkHash, type Manifest } from '../../peer/files/manifest.ts'
+import { buildManifest as build, lookAt } from '../../peer/files/source.ts'
+import { openSpan } from '../../peer/files/span.ts'
 import { isRefusal, type Refusal } from '../../shared/errors.ts'
 import { sha256 } from '../../shared/ids.ts'
 import { CHUNK_BYTES, DISK_RESERVE_BYTES } from '../../shared/limits.ts'
@@ -31,6 +33,10 @@ const granted = <T>(verdict: T | Refusal): T => {
   if (isRefusal(verdict)) throw new Error(`${verdict.code}: ${verdict.detail}`)
   return verdict
 }
+const buildManifest = async (path: string, options: ReadOptions = {}): Promise<Manifest | Refusal> => {
+  const source = await lookAt(path)
+  return isRefusal(source) ? source : await build(source, options)
+}
 const manifestOf = async (bytes: Uint8Array): Promise<Manifest> => {
   const path = join(home, 'source')
   await writeFile(path, bytes)
@@ -39,7 +45,7 @@ const manifestOf = async (bytes: Uint8Array): Promise<Manifest> => {
 const planOf = async (changes: Partial<LandingPlan> = {}): Promise<LandingPlan> => ({
   folder,
   name: 'photo.jpg',
-  manifest: await manifestOf(content),
+  manifest: changes.manifest ?? (await manifestOf(content)),
   id: ID,
   ...changes,
 })
@@ -77,8 +83,8 @@ describe('a manifest from the disk', () => {
     await expect(building).rejects.toThrow('enough')
   })
 
-  test('is refused for what is not there, a folder, or a device', async () => {
-    for (const path of [join(home, 'nothing'), home, '/dev/null']) {
+  test('is refused for what is not there, or a device', async () => {
+    for (const path of [join(home, 'nothing'), '/dev/null']) {
       expect(await buildManifest(path)).toMatchObject({ kind: 'refusal', code: 'file-unreadable' })
     }
   })
@@ -97,9 +103,9 @@ describe('a manifest from the disk', () => {
     const path = join(home, 'source')
     const manifest = await manifestOf(content)
     await truncate(path, CHUNK_BYTES + 5)
-    await using file = await open(path, 'r')
-    expect(granted(await readChunk(file, manifest, 0))).toHaveLength(CHUNK_BYTES)
-    expect(await readChunk(file, manifest, 1)).toMatchObject({ code: 'file-changed' })
+    await using span = openSpan([{ path, size: content.byteLength }], manifest)
+    expect(granted(await span.read(0))).toHaveLength(CHUNK_BYTES)
+    expect(await span.read(1)).toMatchObject({ code: 'file-changed' })
   })
 })
 

@@ -95,6 +95,27 @@ test('a removed member reads nothing that is said afterwards, and nobody serves 
   expect(texts(carol, room)).toEqual(['to all', 'without bob', 'indeed'])
 })
 
+test('who was off when it was removed is told so by the first member it meets', async () => {
+  const [alice, bob] = await people('alice', 'bob')
+  const room = await alice.peer.politics.found({ name: 'plans', access: 'invite', history: 'all' })
+  const quiet = await alice.peer.politics.found({ name: 'quiet', access: 'invite', history: 'all' })
+  for (const one of [room, quiet]) {
+    await alice.peer.politics.invite(one, user('bob'))
+    await isIn(bob, one)
+  }
+  await alice.peer.say(room, 'to bob')
+  await reads(bob, room, 'to bob')
+  await bob.leave()
+  await alice.peer.politics.remove(room, user('bob'))
+  await alice.peer.say(room, 'without bob')
+  await bob.comeBack()
+  await bob.until((event) => event.kind === 'removed' && event.room === room)
+  expect(bob.seen((event) => event.kind === 'removed' && event.room !== room)).toBe(false)
+  await alice.peer.say(quiet, 'still with bob')
+  await reads(bob, quiet, 'still with bob')
+  expect(texts(bob, room)).toEqual(['to bob'])
+})
+
 test('a direct message reaches all devices of both users, and nobody else', async () => {
   const [alice, bob, carol, laptop] = await people('alice', 'bob', 'carol', 'bob')
   const room = alice.peer.direct(user('bob'))

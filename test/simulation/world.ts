@@ -319,7 +319,11 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       },
       at: doing,
       observer: async (of) => {
-        const nowhere = { ...house, network: { ...network, join: () => undefined, leave: () => undefined } }
+        const nowhere = {
+          ...house,
+          flaws: { ...flaws, voice: true },
+          network: { ...network, join: () => undefined, leave: () => undefined },
+        }
         const name = `${of.name} elsewhere`
         const observer = createSeat(nowhere, name, of.cast, of.person, parts.rack.disk(false), chance.fork(name))
         await observer.start()

@@ -85,7 +85,7 @@ const newcomerOf = (network: TestNetwork, { name, token }: Member): Newcomer => 
 }
 
 /** Of no private key, and had in no time: 200 real ones would take 20 s. */
-const unsafePublicKey = () => {
+export const unsafePublicKey = () => {
   const modulus = randomBytes(256)
   modulus[0] = 0x80 | (modulus[0] ?? 0)
   modulus[255] = 1 | (modulus[255] ?? 0)

@@ -6,8 +6,9 @@ import { spkiOf } from '../../shared/certificate/rsa-key.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { orThrow, refusalOf } from '../../shared/errors.ts'
+import type { RoomId, UserName } from '../../shared/ids.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { type Command, commandShape, type Line, profileShape } from './driver-words.ts'
+import { type Command, commandShape, type DrivenRoom, type Line, profileShape } from './driver-words.ts'
 
 // A program: one real peer, from a profile (a JSON file, the only argument), that takes commands as JSON lines on its
 // input and tells replies and events as JSON lines on its output. It ends with its input.
@@ -20,18 +21,19 @@ const bytes = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64,
 
 const start = async (path: string): Promise<Peer> => {
   const profile = profileShape.parse(JSON.parse(await readFile(path, 'utf8')))
-  const { databasePath, downloads, listen, mdns } = profile
+  const { databasePath, downloads, listen, mdns, bytesPerSecond } = profile
+  const files = { bytesPerSecond }
   const key = createPrivateKey(profile.key)
   const now = systemClock.now()
   const anchor = orThrow(trustAnchor(bytes(profile.root), now))
   const self = orThrow(verifyDevice(bytes(profile.certificate), { anchor, now, remoteSpki: spkiOf(key) }))
   const storeKey = bytes(profile.storeKey)
-  const rest = { databasePath, downloads, listen, mdns, clock: systemClock, random: systemRandom }
+  const rest = { databasePath, downloads, listen, mdns, files, clock: systemClock, random: systemRandom }
   return await createPeer({ key, anchor, self, storeKey, ...rest })
 }
 
 const obey = async (peer: Peer, command: Command): Promise<unknown> => {
-  const room = peer.general
+  const room = ('room' in command ? (command.room as RoomId | undefined) : undefined) ?? peer.general
   switch (command.do) {
     case 'say':
       return await peer.say(room, command.text)
@@ -41,6 +43,20 @@ const obey = async (peer: Peer, command: Command): Promise<unknown> => {
       return peer.fetchFile(command.id as Parameters<Peer['fetchFile']>[0])
     case 'history':
       return peer.history(room, command.limit)
+    case 'found':
+      return await peer.politics.found({ name: command.name, access: 'invite', history: 'all' })
+    case 'invite':
+      return await peer.politics.invite(room, command.user as UserName)
+    case 'remove':
+      return await peer.politics.remove(room, command.user as UserName)
+    case 'rooms':
+      return peer.rooms().map(
+        ({ id, member, members }): DrivenRoom => ({
+          id,
+          member,
+          members: members === null ? null : [...members.keys()],
+        }),
+      )
     case 'users':
       return peer.users()
     case 'sightings':

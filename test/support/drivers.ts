@@ -29,14 +29,19 @@ export type Driven = AsyncDisposable & {
 
 type Unnumbered<C> = C extends Command ? Omit<C, 'number'> : never
 
-export type ProfileOptions = { readonly listen?: readonly string[]; readonly mdns?: boolean }
+export type ProfileOptions = {
+  readonly listen?: readonly string[]
+  readonly mdns?: boolean
+  /** Of files, in each direction. */
+  readonly bytesPerSecond?: number
+}
 
 /** Writes a profile that a driver is started with: a device of that user, certified by the test's root. @returns its path */
 export const writeDriverProfile = async (
   network: TestNetwork,
   folder: string,
   user: string,
-  { listen = ['/ip4/127.0.0.1/tcp/0'], mdns = false }: ProfileOptions = {},
+  { listen = ['/ip4/127.0.0.1/tcp/0'], mdns = false, ...rest }: ProfileOptions = {},
 ): Promise<string> => {
   const key = newKey()
   const profile: DriverProfile = {
@@ -48,6 +53,7 @@ export const writeDriverProfile = async (
     downloads: join(folder, `${user}-downloads`),
     listen: [...listen],
     mdns,
+    ...rest,
   }
   const path = join(folder, `${user}.json`)
   await writeFile(path, JSON.stringify(profile), { mode: 0o600 })

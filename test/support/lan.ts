@@ -25,12 +25,22 @@ export type Lan = AsyncDisposable & {
   readonly hosts: readonly Host[]
   /** Takes a machine off the switch, as by pulling its cable, or puts it back. */
   plug(host: Host, state: 'in' | 'out'): void
+  /** Lets a machine send no faster than this, by a token bucket. @param rate as `tc` has it: `40mbit` */
+  limit(host: Host, rate: string): void
+  /** Bytes that a machine has sent so far, with all that is around them. */
+  sentBy(host: Host): number
+  /** Takes the two switches of a lan that was made with `halves` apart, or puts them together again. */
+  join(state: 'in' | 'out'): void
 }
 
 let lans = 0
 
-/** Makes network namespaces on a bridge in a namespace of its own. @throws when the system refuses */
-export const createLan = (size: number): Lan => {
+/**
+ * Makes network namespaces on a bridge in a namespace of its own.
+ * @param halves puts the second half of the machines on a second bridge, which one cable joins to the first
+ * @throws when the system refuses
+ */
+export const createLan = (size: number, { halves = false }: { readonly halves?: boolean } = {}): Lan => {
   lans += 1
   const prefix = `lanyard-${process.pid}-${lans}`
   const bridge = `${prefix}-switch`
@@ -50,7 +60,14 @@ export const createLan = (size: number): Lan => {
     ip('netns', 'add', bridge)
     ip('-n', bridge, 'link', 'add', 'name', 'switch', 'type', 'bridge')
     ip('-n', bridge, 'link', 'set', 'switch', 'up')
-    for (const [at, name] of names.entries()) plugIn(name, bridge, at)
+    if (halves) {
+      ip('-n', bridge, 'link', 'add', 'name', 'other', 'type', 'bridge')
+      ip('-n', bridge, 'link', 'set', 'other', 'up')
+      ip('-n', bridge, 'link', 'add', 'name', 'joint', 'type', 'veth', 'peer', 'name', 'joined')
+      ip('-n', bridge, 'link', 'set', 'joint', 'master', 'switch', 'up')
+      ip('-n', bridge, 'link', 'set', 'joined', 'master', 'other', 'up')
+    }
+    for (const [at, name] of names.entries()) plugIn(name, bridge, at, halves && at >= size / 2 ? 'other' : 'switch')
   } catch (error) {
     takeDown()
     throw error
@@ -71,6 +88,30 @@ export const createLan = (size: number): Lan => {
     plug: (host, state) => {
       ip('-n', bridge, 'link', 'set', portOf(hosts.indexOf(host)), state === 'in' ? 'up' : 'down')
     },
+    limit: ({ name }, rate) => {
+      ip(
+        'netns',
+        'exec',
+        name,
+        'tc',
+        'qdisc',
+        'add',
+        'dev',
+        'eth0',
+        'root',
+        'tbf',
+        'rate',
+        rate,
+        'burst',
+        '256kb',
+        'latency',
+        '200ms',
+      )
+    },
+    sentBy: ({ name }) => Number(ip('netns', 'exec', name, 'cat', '/sys/class/net/eth0/statistics/tx_bytes')),
+    join: (state) => {
+      ip('-n', bridge, 'link', 'set', 'joint', state === 'in' ? 'up' : 'down')
+    },
     [Symbol.asyncDispose]: async () => {
       const ended = [...children].map((child) => once(child, 'exit'))
       takeDown()
@@ -83,10 +124,10 @@ const addressOf = (at: number): string => `10.77.0.${at + 1}`
 const portOf = (at: number): string => `port${at + 1}`
 
 /** Both ends of the cable are made where they belong: the machine's own namespace never sees them. */
-const plugIn = (name: string, bridge: string, at: number): void => {
+const plugIn = (name: string, bridge: string, at: number, to: 'switch' | 'other'): void => {
   ip('netns', 'add', name)
   ip('-n', bridge, 'link', 'add', 'name', portOf(at), 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
-  ip('-n', bridge, 'link', 'set', portOf(at), 'master', 'switch', 'up')
+  ip('-n', bridge, 'link', 'set', portOf(at), 'master', to, 'up')
   ip('-n', name, 'address', 'add', `${addressOf(at)}/24`, 'dev', 'eth0')
   ip('-n', name, 'link', 'set', 'lo', 'up')
   ip('-n', name, 'link', 'set', 'eth0', 'up')

@@ -17,6 +17,7 @@ export const sloppy = (value: unknown, fault: Sloppiness | null = null): Uint8Ar
 const parts = (value: unknown, fault: Sloppiness | null): Buffer[] => {
   if (value === null) return [Buffer.of(0xf6)]
   if (value === undefined) return [Buffer.of(0xf7)]
+  if (typeof value === 'boolean') return [Buffer.of(value ? 0xf5 : 0xf4)]
   if (typeof value === 'number') return [fault === 'floats' ? float(value) : head(0, value, fault)]
   if (typeof value === 'string') return textParts(value, fault)
   if (value instanceof Uint8Array) return [head(2, value.byteLength, fault), Buffer.from(value)]

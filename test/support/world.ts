@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PeerEvent } from '../../peer/events.ts'
+import type { FileOptions } from '../../peer/files/files.ts'
 import { createPeer, type Peer } from '../../peer/peer.ts'
 import { verifyDevice } from '../../shared/certificate/verify.ts'
 import { type Clock, systemClock } from '../../shared/clock.ts'
@@ -26,18 +27,23 @@ export type Resident = {
 }
 
 type Network = ReturnType<typeof testNetwork>
+type Settings = { readonly clock?: Clock; readonly helloTimeoutMs?: number; readonly files?: FileOptions }
 
 /**
  * Real peers on loopback, with real stores, in this process; each knows the addresses of those before it.
  * No multicast: the machine's own network hears nothing.
  */
-export const createWorld = async (options: { clock?: Clock; helloTimeoutMs?: number } = {}) => {
+export const createWorld = async (options: Settings = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'lanyard-world-'))
   const network = testNetwork()
   const residents: Inhabitant[] = []
-  /** @param knows whom it is connected with; all who are there, unless given */
-  const settle = async (name: string, knows?: readonly Resident[]): Promise<Resident> => {
-    const one = await createInhabitant(network, join(folder, `${name}-${residents.length}.db`), name, options)
+  /**
+   * @param knows whom it is connected with; all who are there, unless given
+   * @param special what is otherwise with this one
+   */
+  const settle = async (name: string, knows?: readonly Resident[], special: Settings = {}): Promise<Resident> => {
+    const own = { ...options, ...special }
+    const one = await createInhabitant(network, join(folder, `${name}-${residents.length}.db`), name, own)
     for (const { peer } of knows ?? residents.map(({ resident }) => resident)) {
       one.resident.peer.meet(peer.self.peerId, peer.addresses())
     }
@@ -61,7 +67,7 @@ const createInhabitant = async (
   network: Network,
   databasePath: string,
   name: string,
-  { clock = systemClock, ...rest }: { clock?: Clock; helloTimeoutMs?: number },
+  { clock = systemClock, ...rest }: Settings,
 ): Promise<Inhabitant> => {
   const key = newKey()
   const certificate = network.issue({ user: user(name), key })

@@ -59,6 +59,7 @@ describe('a peer looks for its CA', () => {
     const dials: number[] = []
     const node = {
       connections: () => [],
+      onConnection: () => () => undefined,
       dial: () => {
         dials.push(clock.now())
         return Promise.reject(new Error('away'))

@@ -45,7 +45,7 @@ const start = (
         }))
       },
     },
-    keys: { ask: async () => 0 },
+    keys: { ask: async () => 0, roomChanged: () => undefined },
     sessions: {
       of: () => session,
       list: () => [session],
@@ -57,6 +57,8 @@ const start = (
     directory,
     isCarried: () => true,
     shares: () => true,
+    sharedWith: () => [],
+    onRemoved: () => undefined,
     locked: () => false,
     onAgreed: () => undefined,
     clock: { now: () => Date.now() },

@@ -121,7 +121,7 @@ const CODECS: Record<string, { readonly codec: Codec<unknown>; readonly values: 
   'file request': {
     codec: fileRequestCodec,
     values: fc.oneof(
-      fc.record({ kind: kind('want'), record: exactly(32) }),
+      fc.record({ kind: kind('want'), record: exactly(32), known: fc.boolean() }),
       fc.record({ kind: kind('chunk'), index: counts }),
       fc.record({ kind: kind('whole') }),
     ),
@@ -130,7 +130,8 @@ const CODECS: Record<string, { readonly codec: Codec<unknown>; readonly values: 
     codec: fileReplyCodec,
     values: fc.oneof(
       refused,
-      fc.record({ kind: kind('held'), manifest: upTo(100) }),
+      fc.record({ kind: kind('held'), manifest: fc.option(upTo(100)), chunks: fc.option(upTo(100)), seat: fc.nat() }),
+      fc.record({ kind: fc.constantFrom('have', 'given'), chunks: fc.array(fc.nat(), { maxLength: 4 }) }),
       fc.record({ kind: kind('sealed'), index: counts, tag: exactly(16) }),
     ),
   },

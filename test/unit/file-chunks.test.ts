@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { openChunk, type SealedFile, sealChunk } from '../../peer/files/chunk.ts'
 import { chunkCount, chunkLength } from '../../peer/files/extent.ts'
 import { decodeManifest, isChunk, type Manifest, manifestBytes, manifestHash } from '../../peer/files/manifest.ts'
-import { isRefusal } from '../../shared/errors.ts'
+import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { sha256 } from '../../shared/ids.ts'
-import { CHUNK_BYTES, MANIFEST_MAX_CHUNKS } from '../../shared/limits.ts'
+import { CHUNK_BYTES, MANIFEST_MAX_BYTES, MANIFEST_MAX_CHUNKS, MANIFEST_MAX_ENTRIES } from '../../shared/limits.ts'
 
 const chunks = [new Uint8Array(CHUNK_BYTES).fill(1), new Uint8Array(CHUNK_BYTES).fill(2), new Uint8Array(77).fill(3)]
 const [first, second, last] = chunks as [Uint8Array, Uint8Array, Uint8Array]
@@ -102,6 +102,18 @@ describe('a chunk', () => {
     expect(isRefusal(opened) ? opened : Buffer.compare(opened, chunk)).toBe(0)
   })
 
+  test('is sealed and opened in its own memory as elsewhere', () => {
+    for (const [index, chunk] of chunks.entries()) {
+      const memory = new Uint8Array(chunk)
+      const there = orThrow(sealChunk(file, index, memory, memory))
+      expect(there.ciphertext.buffer).toBe(memory.buffer)
+      expect(Buffer.compare(there.ciphertext, sealed(index, chunk).ciphertext)).toBe(0)
+      const opened = orThrow(openChunk(file, index, there, there.ciphertext))
+      expect(opened.buffer).toBe(memory.buffer)
+      expect(Buffer.compare(opened, chunk)).toBe(0)
+    }
+  })
+
   test('is sealed only when it is what the manifest says, so that a nonce never meets two plaintexts', () => {
     for (const [index, wrong] of [
       [0, second],
@@ -151,7 +163,72 @@ describe('a chunk', () => {
     }
     // Sealed under the right key, nonce and file, as only an insider can.
     const box = sealed(0, second, { ...file, manifest: forged })
-    expect(openChunk({ ...file, manifest: forged }, 0, box)).toEqual(Buffer.from(second))
+    const opened = openChunk({ ...file, manifest: forged }, 0, box)
+    expect(isRefusal(opened) ? opened : Buffer.compare(opened, second)).toBe(0)
     expect(openChunk(file, 0, box)).toMatchObject({ code: 'file-chunk-wrong' })
+  })
+})
+
+describe('the manifest of a folder', () => {
+  const tree = {
+    files: [
+      { path: 'a', size: CHUNK_BYTES },
+      { path: 'b/c', size: 0 },
+      { path: 'b/d', size: CHUNK_BYTES + 4 },
+    ],
+    folders: ['empty'],
+  }
+  const size = 2 * CHUNK_BYTES + 4
+  const whole: Manifest = { size, chunkBytes: CHUNK_BYTES, hashes: new Uint8Array(3 * 32), tree }
+  const judged = (changed: unknown, files: number | undefined = 3) => {
+    const encoded = manifestBytes(changed as Manifest)
+    return decodeManifest(encoded, { size, manifest: sha256(encoded), files })
+  }
+
+  test('opens to what it was', () => {
+    expect(judged(whole)).toEqual(whole)
+  })
+
+  test.each<[string, unknown]>([
+    [
+      'with sizes that are less than the whole',
+      { ...tree, files: tree.files.slice(0, 2).concat({ path: 'c', size: 1 }) },
+    ],
+    ['with sizes that are more', { ...tree, files: tree.files.map((file) => ({ ...file, size: file.size + 1 })) }],
+    [
+      'with sizes that are beyond whole numbers together',
+      { ...tree, files: tree.files.map((file) => ({ ...file, size: 2 ** 53 - 1 })) },
+    ],
+    ['with a negative size', { ...tree, files: [{ path: '0', size: -1 }, ...tree.files.slice(1)] }],
+    ['with more files than offered', { ...tree, files: [...tree.files, { path: 'z', size: 0 }] }],
+    ['with fewer', { ...tree, files: [{ path: 'a', size }] }],
+    ['with a path twice', { ...tree, files: tree.files.map((file) => ({ ...file, path: 'a' })) }],
+    [
+      'with a file that is a folder',
+      { ...tree, files: tree.files.map((file, at) => ({ ...file, path: ['a', 'a/b', 'a/c'][at] })) },
+    ],
+    ['with more than it should have', { ...tree, links: ['x'] }],
+    ['with a path that is no text', { ...tree, files: [{ path: 1, size }] }],
+    ['with a path that is too long', { ...tree, folders: ['x'.repeat(2_000)] }],
+  ])('%s is refused', (_, changed) => {
+    expect(judged({ ...whole, tree: changed })).toMatchObject({ code: 'file-manifest-wrong' })
+  })
+
+  test('that was offered as a file is refused, and a file that was offered as a folder', () => {
+    const encoded = manifestBytes(whole)
+    expect(decodeManifest(encoded, { size, manifest: sha256(encoded) })).toMatchObject({ code: 'file-manifest-wrong' })
+    expect(judged({ ...whole, tree: undefined })).toMatchObject({ code: 'file-manifest-wrong' })
+  })
+
+  test('that is a bomb is refused before it is unpacked: a million entries, or more folders than anybody takes', () => {
+    const bomb = new Uint8Array(MANIFEST_MAX_BYTES + 1)
+    expect(decodeManifest(bomb, { size, manifest: sha256(bomb), files: 1_000_000 })).toMatchObject({
+      code: 'file-manifest-wrong',
+      detail: `${bomb.byteLength} bytes`,
+    })
+    const folders = Array.from({ length: MANIFEST_MAX_ENTRIES + 1 }, (_, at) => `${at}`.padStart(6, '0'))
+    expect(judged({ ...whole, tree: { ...tree, folders } })).toMatchObject({ code: 'file-manifest-wrong' })
+    const both = folders.slice(0, MANIFEST_MAX_ENTRIES)
+    expect(judged({ ...whole, tree: { ...tree, folders: both } })).toMatchObject({ code: 'file-manifest-wrong' })
   })
 })

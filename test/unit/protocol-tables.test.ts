@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { manifestBytes } from '../../peer/files/manifest.ts'
+import { type Manifest, manifestBytes } from '../../peer/files/manifest.ts'
+import type { Tree, TreeFile } from '../../peer/files/path.ts'
 import type { Succession } from '../../shared/certificate/lineage.ts'
 import { type Codec, codec } from '../../shared/codec.ts'
 import { isRefusal } from '../../shared/errors.ts'
@@ -13,6 +14,7 @@ import {
   type SenderKeyBody,
   senderKeyBodyCodec,
 } from '../../shared/wire/bodies.ts'
+import { type BulkReply, type BulkRequest, bulkReplyCodec, bulkRequestCodec } from '../../shared/wire/bulk.ts'
 import { type ChallengeContext, challengeCodec } from '../../shared/wire/challenge.ts'
 import {
   type CaMessage,
@@ -148,7 +150,7 @@ const FIELDS = {
     edit: of<Of<MessageContent, 'edit'>>({ kind: 1, of: 1, text: 1 }),
     delete: of<Of<MessageContent, 'delete'>>({ kind: 1, of: 1 }),
     reaction: of<Of<MessageContent, 'reaction'>>({ kind: 1, of: 1, emoji: 1, on: 1 }),
-    file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, key: 1, manifest: 1 }),
+    file: of<Of<MessageContent, 'file'>>({ kind: 1, name: 1, size: 1, type: 1, files: 1, key: 1, manifest: 1 }),
   } satisfies Tables<MessageContent['kind']>,
   sync: {
     ask: of<Of<SyncRequest, 'rooms'>>({ kind: 1, open: 1 }),
@@ -189,14 +191,25 @@ const FIELDS = {
     log: of<TranscriptLog>({ device: 1, inc: 1, first: 1, prev: 1, seq: 1, hash: 1 }),
   } satisfies Tables<TranscriptItem['kind'] | 'statement' | 'log'>,
   file: {
-    manifest: ['size', 'chunkBytes', 'hashes'],
-    want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1 }),
+    manifest: of<Manifest>({ size: 1, chunkBytes: 1, hashes: 1, tree: 1 }),
+    tree: of<Tree>({ files: 1, folders: 1 }),
+    entry: of<TreeFile>({ path: 1, size: 1 }),
+    want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1, known: 1 }),
     chunk: of<Of<FileRequest, 'chunk'>>({ kind: 1, index: 1 }),
     whole: of<Of<FileRequest, 'whole'>>({ kind: 1 }),
-    held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1 }),
+    held: of<Of<FileReply, 'held'>>({ kind: 1, manifest: 1, chunks: 1, seat: 1 }),
+    have: of<Of<FileReply, 'have'>>({ kind: 1, chunks: 1 }),
+    given: of<Of<FileReply, 'given'>>({ kind: 1, chunks: 1 }),
     sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
     refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
-  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest'>,
+  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree' | 'entry'>,
+  bulk: {
+    ask: of<Of<BulkRequest, 'ask'>>({ kind: 1, address: 1 }),
+    enter: of<Of<BulkRequest, 'enter'>>({ kind: 1, ticket: 1 }),
+    door: of<Of<BulkReply, 'door'>>({ kind: 1, port: 1, door: 1, ticket: 1 }),
+    open: of<Of<BulkReply, 'open'>>({ kind: 1 }),
+    refused: of<Of<BulkReply, 'refused'>>({ kind: 1, code: 1 }),
+  } satisfies Tables<BulkRequest['kind'] | BulkReply['kind']>,
 }
 const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   'enrolment, newcomer → CA': [newcomerCodec],
@@ -209,6 +222,8 @@ const CONVERSATIONS: Readonly<Record<string, readonly Codec<unknown>[]>> = {
   live: [liveCodec],
   'file, requests': [fileRequestCodec],
   'file, replies': [fileReplyCodec],
+  'bulk, requests': [bulkRequestCodec],
+  'bulk, replies': [bulkReplyCodec],
 }
 const names = Object.entries(FIELDS).flatMap(([group, tables]) =>
   Object.entries(tables).map(([name, fields]) => [`${group}.${name}`, fields] as const),
@@ -273,8 +288,15 @@ const READERS: Readonly<Record<string, Codec<unknown>>> = {
   'file.chunk': fileRequestCodec,
   'file.whole': fileRequestCodec,
   'file.held': fileReplyCodec,
+  'file.have': fileReplyCodec,
+  'file.given': fileReplyCodec,
   'file.sealed': fileReplyCodec,
   'file.refused': fileReplyCodec,
+  'bulk.ask': bulkRequestCodec,
+  'bulk.enter': bulkRequestCodec,
+  'bulk.door': bulkReplyCodec,
+  'bulk.open': bulkReplyCodec,
+  'bulk.refused': bulkReplyCodec,
 }
 
 describe('the protocol text', () => {
@@ -319,7 +341,12 @@ describe('the protocol text', () => {
 
   test('names the fields of a manifest', () => {
     const anyMap = codec(z.record(z.string(), z.unknown()), limits.KIB)
-    const manifest = { size: 0, chunkBytes: limits.CHUNK_BYTES, hashes: new Uint8Array(0) }
+    const manifest = {
+      size: 0,
+      chunkBytes: limits.CHUNK_BYTES,
+      hashes: new Uint8Array(0),
+      tree: { files: [], folders: [] },
+    }
     const read = anyMap.decode(manifestBytes(manifest))
     expect(Object.keys(read).sort()).toEqual([...FIELDS.file.manifest].sort())
   })
@@ -337,7 +364,7 @@ describe('the protocol text', () => {
   })
 
   test('tells of every refusal in what peers say to each other', () => {
-    const spoken = /^(frame|certificate|request|token|challenge|record|key|box|prekey|file)-/
+    const spoken = /^(frame|certificate|request|token|challenge|record|key|box|prekey|file|road)-/
     expect(Object.keys(WORDS).filter((code) => spoken.test(code) && !text.mentions.has(code))).toEqual([])
   })
 })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { encodeRecord, parseRecord } from '../../peer/log/record.ts'
 import { blob } from '../../peer/store/database.ts'
 import { orThrow } from '../../shared/errors.ts'
-import type { RoomId } from '../../shared/ids.ts'
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import { ERASE_AT_ONCE, RETENTION_CHECK_MS, SECOND_MS } from '../../shared/limits.ts'
 import { edit, listener, react, type Said, type Speaker, START, speakers, takeBack, text } from '../support/talk.ts'
 
@@ -146,6 +146,32 @@ describe('what is erased', () => {
     carols.stores.database.close()
     const closed = files()
     expect(secrets.filter((some) => some.some((bytes) => closed.includes(bytes)))).toHaveLength(0)
+  })
+
+  test('is what was noted of its file, too', async () => {
+    const carols = listener(carol, everybody, { path })
+    carols.clock = at(0)
+    const [old, young] = [NEWS, NEWS + SECOND_MS].map((ms) => {
+      const said = alice.say(room, text(`at ${ms}`), [ms, 0])
+      carols.hear(said)
+      carols.stores.files.put({
+        record: said.record.hash,
+        room,
+        state: 'held',
+        paused: false,
+        own: false,
+        size: 1,
+        path: '/tax.pdf',
+        parts: [],
+        encoded: null,
+      })
+      return said.record.hash
+    }) as [RecordHash, RecordHash]
+    carols.retention.set(room, { keepMs: 0, keepMessages: 1 })
+    carols.conversation.roomChanged(room)
+    await beat(carols, 10 * SECOND_MS)
+    expect(carols.stores.files.get(old)).toBe(null)
+    expect(carols.stores.files.get(young)).toMatchObject({ state: 'held' })
   })
 
   test('when it is taken back is its key and its edits’ keys', async () => {

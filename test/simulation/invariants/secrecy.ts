@@ -5,6 +5,7 @@ import { openChannel } from '../../../shared/network/channel.ts'
 import type { Stream } from '../../../shared/network/node.ts'
 import { senderKeyBodyCodec } from '../../../shared/wire/bodies.ts'
 import { keysProtocol, keysReplyCodec, keysRequestCodec } from '../../../shared/wire/keys.ts'
+import { isMembershipKind, membershipBodyOf } from '../../../shared/wire/membership.ts'
 import { syncProtocol, syncReplyCodec, syncRequestCodec } from '../../../shared/wire/sync.ts'
 import { type Evidence, type Known, logName, wordsOf } from '../evidence.ts'
 import type { SimulatedConnection } from '../network.ts'
@@ -38,20 +39,30 @@ export async function* nothingForTheRemoved(evidence: Evidence, reference: Refer
 /** Messages by honest devices that knew that this one is out, and everything that ever brought it in. */
 const forbiddenTo = (evidence: Evidence, reference: Reference, seat: SeatOfDevice, number: number): Known[] => {
   const { world } = evidence
-  const entries = reference.facts.filter(
-    ({ body, user }) =>
-      ((body.kind === 'invite' || body.kind === 'grant') && body.user === seat.user) ||
-      ((body.kind === 'join' || body.kind === 'room') && user === seat.user),
-  )
+  const entries = entriesOf(evidence, reference.room, seat)
   const knewRevoked = new Map(world.journal.said.map(({ hash, knewRevoked }) => [hash, knewRevoked]))
   return reference.records.filter((record) => {
     if (record.header.kind !== 'message' || world.seats[evidence.seatOf(record.log.device)]?.cast.evil !== false) {
       return false
     }
+    // What it says itself it knows: it may have taken its removal for void, as long as nobody had vouched for the remover.
+    if (record.user === seat.user) return false
     if (knewRevoked.get(record.hash)?.includes(number) === true) return true
     if (reference.membership === null || reference.isMember(seat.user)) return false
     const past = reference.pastOf(record)
     return entries.every(({ hash }) => past.has(hash)) && !reference.couldBeMember(seat.user, past)
+  })
+}
+
+/** All that may have brought it in, at anybody, at any time: also what lies beyond forks, and counts no more. */
+const entriesOf = (evidence: Evidence, room: RoomId, seat: SeatOfDevice): Known[] => {
+  const beside = evidence.voids.filter(({ log }) => log.room === room)
+  return [...(evidence.known.get(room)?.values() ?? []), ...beside].filter(({ header: { kind }, body, user }) => {
+    if (!isMembershipKind(kind) || body === null) return false
+    const said = membershipBodyOf(kind, body)
+    if (isRefusal(said)) return false
+    if (said.kind === 'invite' || said.kind === 'grant') return said.user === seat.user
+    return (said.kind === 'join' || said.kind === 'room') && user === seat.user
   })
 }
 
