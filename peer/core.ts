@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto'
+import type { Succession } from '../shared/certificate/lineage.ts'
 import { dateText } from '../shared/certificate/link.ts'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
 import { type Refusal, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
+import { ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
@@ -19,6 +21,7 @@ import { createDirectory, type Directory } from './rooms/directory.ts'
 import { createPolitics, type Politics } from './rooms/politics.ts'
 import { createRooms, type Rooms } from './rooms/rooms.ts'
 import type { Stores } from './store/stores.ts'
+import { createTranscripts, type Transcripts } from './transcript/export.ts'
 
 /** All of a device that is not the network: what it knows, says, takes in and may show. A simulated device has the same. */
 export type Core = {
@@ -32,6 +35,7 @@ export type Core = {
   readonly ingest: Ingest
   readonly conversation: Conversation
   readonly chat: Chat
+  readonly transcripts: Transcripts
 }
 
 export type CoreParts = {
@@ -42,7 +46,9 @@ export type CoreParts = {
   readonly self: () => VerifiedDevice
   readonly key: KeyObject
   readonly stores: Stores
-  readonly revocations: Pick<Revocations, 'has' | 'since' | 'disowned'>
+  /** How the anchor followed the network's first root. */
+  readonly successions: () => readonly Succession[]
+  readonly revocations: Pick<Revocations, 'has' | 'since' | 'disowned' | 'number' | 'der' | 'kept'>
   readonly clock: Clock
   readonly random: Random
   /** Records of ours, signed: they may leave the house. */
@@ -169,5 +175,29 @@ export const createCore = (parts: CoreParts): Core => {
     onLack: parts.onLack,
     onFoul: parts.onFoul,
   })
-  return { log, directory, group, rooms, author, compose, politics, ingest, conversation, chat }
+  const transcripts = createTranscripts({
+    self,
+    key: parts.key,
+    anchor,
+    successions: parts.successions,
+    lists: () => {
+      const kept = revocations.kept().map(({ der }) => der)
+      return { number: revocations.number(), ders: [revocations.der(), ...kept].filter((der) => der !== null) }
+    },
+    records,
+    serving,
+    certificates,
+    sessionReceipts: stores.sessionReceipts,
+    members: (room) => rooms.get(room)?.facts().members ?? null,
+    author,
+    clock,
+  })
+  /** Who leaves a room signs what of it was here, and can show that later. */
+  const leave = async (room: RoomId): Promise<void> => {
+    const name = rooms.get(room)?.facts().name ?? room.slice(0, 8)
+    await politics.leave(room)
+    await transcripts.keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
+  }
+  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts }
+  return { ...core, politics: { ...politics, leave } }
 }

@@ -18,6 +18,7 @@ import { chat } from './terminal/chat.ts'
 import { files, get, type Steering, send, steer } from './terminal/file-once.ts'
 import { refusalJson } from './terminal/lines.ts'
 import { rooms, say, users } from './terminal/once.ts'
+import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 
 type Options = BaseOptions & {
   readonly downloads?: string
@@ -236,6 +237,8 @@ program
     await withPeer(options, async (peer) => print(await rooms(peer, wait, options.json === true)))
   })
 program.addCommand(certificateCommand({ clock: systemClock, print }))
+program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withPeer }))
+program.addCommand(verifyCommand({ clock: systemClock, print }))
 
 const orderOf = ({ to, json }: WaitOptions, waitMs: number) => ({ to, waitMs, json: json === true })
 

@@ -39,6 +39,7 @@ import { type Pulse, startPulse } from './rooms/pulse.ts'
 import type { RoomFacts } from './rooms/room.ts'
 import { openDatabase } from './store/database.ts'
 import { openStores } from './store/stores.ts'
+import type { Transcripts } from './transcript/export.ts'
 
 /** A device on the network: what the command line, the screen and bots work with. */
 export type Peer = AsyncDisposable &
@@ -55,6 +56,8 @@ export type Peer = AsyncDisposable &
     direct(user: UserName): RoomId
     /** What changes rooms and their members. */
     readonly politics: Politics
+    /** Rooms as evidence, for whoever has the root certificate. */
+    readonly transcripts: Transcripts
     /** Whether our user is here, and writes; and whether others are. */
     readonly live: Pick<Live, 'setPresence' | 'presenceOf' | 'typing'>
     /** All users of the network, present or not. */
@@ -164,6 +167,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     self: () => self,
     key,
     stores,
+    successions: roots.successions,
     revocations,
     clock,
     random,
@@ -177,7 +181,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onLack: (room) => roads?.lack(room),
     onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
-  const { directory, group, rooms, author, compose, politics, ingest, conversation, chat } = core
+  const { directory, group, rooms, author, compose, politics, ingest, conversation, chat, transcripts } = core
   const { general } = rooms
   let pulse: Pulse | null = null
   let roads: Roads | null = null
@@ -442,6 +446,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       return rooms.direct(user)
     },
     politics,
+    transcripts,
     live,
     users: () =>
       listUsers(

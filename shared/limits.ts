@@ -267,6 +267,11 @@ export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
 export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
 export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
 
+// Transcripts
+export const TRANSCRIPT_ITEM_MAX_BYTES = CRL_MAX_BYTES + KIB // the largest is a revocation list
+export const TRANSCRIPT_STATEMENT_MAX_BYTES = 4 * MIB // HEADS_MAX logs are 3.4 MB
+export const TRANSCRIPT_PROBLEMS_MAX = 1_000 // that a report names one by one; a file of noise has more, and they are counted
+
 // The libp2p node
 export const STREAM_WINDOW_BYTES = 1 * MIB // Yamux: a chunk in flight without waiting for a window update
 export const STREAM_WINDOW_MAX_BYTES = 4 * MIB // grows to this on fast links

@@ -42,4 +42,30 @@ export const merkleRoot = (leaf: Uint8Array, proof: MerkleProof): Uint8Array | n
   return climb(proof.index, proof.size, proof.path.length)
 }
 
+/** The root of a tree that grows leaf by leaf, in the memory of its height. Of no leaf it is SHA-256 of nothing. */
+export const growingMerkleTree = (): { add(leaf: Uint8Array): void; root(): Uint8Array; size(): number } => {
+  // Whole trees of 2^n leaves, the largest first: as many as the size has ones in binary.
+  const whole: { readonly leaves: number; readonly root: Uint8Array }[] = []
+  let size = 0
+  return {
+    add: (leaf) => {
+      let tree = { leaves: 1, root: leafHash(leaf) }
+      for (let left = whole.at(-1); left?.leaves === tree.leaves; left = whole.at(-1)) {
+        whole.pop()
+        tree = { leaves: tree.leaves * 2, root: nodeHash(left.root, tree.root) }
+      }
+      whole.push(tree)
+      size++
+    },
+    root: () => {
+      const roots = whole.map(({ root }) => root)
+      const last = roots.pop()
+      return last === undefined
+        ? sha256(new Uint8Array())
+        : roots.reduceRight((right, left) => nodeHash(left, right), last)
+    },
+    size: () => size,
+  }
+}
+
 const largestPowerOfTwoBelow = (size: number): number => 2 ** Math.floor(Math.log2(size - 1))

@@ -710,6 +710,47 @@ export const WORDS = {
     'the backup of the other side is damaged',
     'give another backup',
   ),
+  // Transcripts
+  'transcript-malformed': words(
+    'this is no transcript, or a part of it is not in the form of one',
+    'the transcript was not understood by the other side',
+    'ask whoever gave you the file for another copy',
+  ),
+  'transcript-truncated': words(
+    'the transcript breaks off before its end',
+    'our transcript breaks off before its end',
+    'ask whoever gave you the file for another copy',
+  ),
+  'transcript-altered': words(
+    'the file is not the one that its receipt was signed over',
+    'our file is not the one that its receipt was signed over',
+    'ask whoever gave you the file for another copy',
+  ),
+  'transcript-order': words(
+    'something stands where it does not belong in the transcript',
+    'something stands where it does not belong in our transcript',
+    'ask whoever gave you the file for another copy',
+  ),
+  'transcript-wrong-root': words(
+    'the transcript is not of the network of that root',
+    'our transcript is not of the network of that root',
+    'give the root certificate of the network that you trust: npm run ca -- export writes it',
+  ),
+  'transcript-wrong-receipt': words(
+    'the receipt at the end does not fit what stands before it',
+    'the receipt at the end of our transcript does not fit what stands before it',
+    'ask whoever gave you the file to export it again',
+  ),
+  'record-unvouched': words(
+    "the author was revoked, and no other member's receipt proves that this was written before",
+    "we were revoked, and no other member's receipt proves that this was written before",
+    'take what was vouched for, and leave the rest: whoever had the key could have written it at any time',
+  ),
+  'output-exists': words(
+    'there is a file of that name already',
+    'there is a file of that name already on the other side',
+    'give another name with --out, or move the old file away',
+  ),
   'no-such-device': words(
     'there is no such user or device',
     'there is no such user or device',

@@ -6,7 +6,7 @@ import {
   type RevocationList,
   readRevocationListInTurns,
 } from '../../shared/certificate/revocation-list.ts'
-import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
+import type { TrustAnchor, VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { CLOCK_SKEW_MS } from '../../shared/limits.ts'
@@ -84,19 +84,8 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     der: () => list?.der ?? null,
     kept: () => older,
     has: (serial) => find(serial) !== undefined,
-    since: ({ serial, certificate }) => {
-      const entry = find(serial)
-      if (entry === undefined) return null
-      if (entry.reason !== 'superseded') return entry.date
-      // Put out of use with its root: that says nothing against its device, which goes on with its log under a newer one.
-      if (!isFromNewest(certificate, roots.anchor())) return null
-      // Its owner has changed the key: what was said right before must not be lost because two clocks differ a little.
-      return entry.date + CLOCK_SKEW_MS
-    },
-    disowned: ({ serial }) => {
-      const reason = find(serial)?.reason
-      return reason !== undefined && reason !== 'superseded'
-    },
+    since: ({ serial, certificate }) => outSince(find(serial), certificate, roots.anchor()),
+    disowned: ({ serial }) => isDisowned(find(serial)),
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
     take: (der) => {
       const turn = line.then(() => take(der))
@@ -119,6 +108,24 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     },
   }
 }
+
+/** From when on a certificate with this entry counts for nothing, milliseconds since the epoch; null: it counts. */
+export const outSince = (
+  entry: RevocationEntry | undefined,
+  certificate: Uint8Array,
+  anchor: TrustAnchor,
+): number | null => {
+  if (entry === undefined) return null
+  if (entry.reason !== 'superseded') return entry.date
+  // Put out of use with its root: that says nothing against its device, which goes on with its log under a newer one.
+  if (!isFromNewest(certificate, anchor)) return null
+  // Its owner has changed the key: what was said right before must not be lost because two clocks differ a little.
+  return entry.date + CLOCK_SKEW_MS
+}
+
+/** Whether others than its owner have put a certificate with this entry out. */
+export const isDisowned = (entry: RevocationEntry | undefined): boolean =>
+  entry !== undefined && entry.reason !== 'superseded'
 
 /** The list as it was taken, by whichever root was the newest then. */
 const readKept = async (der: Uint8Array, roots: Roots): Promise<RevocationList | Refusal> => {

@@ -249,6 +249,9 @@ const MIGRATIONS = [
     PRIMARY KEY (room, device, inc, epoch)
   ) STRICT;
 
+  -- What we signed when we left a room: how much of it we held.
+  CREATE TABLE session_receipts (room TEXT PRIMARY KEY, file BLOB NOT NULL) STRICT;
+
   CREATE TABLE addresses (
     peer TEXT NOT NULL, address TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (peer, address)
   ) STRICT;

@@ -1,4 +1,11 @@
-import { fromHex, type PeerId, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
+import {
+  type CertificateHash,
+  fromHex,
+  type PeerId,
+  type RecordHash,
+  type RoomId,
+  toIncarnation,
+} from '../../shared/ids.ts'
 import { MEMBERSHIP_KINDS } from '../../shared/wire/membership.ts'
 import { recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
@@ -38,7 +45,16 @@ export const createServingStore = (database: Database) => {
        AND r.signature IS NOT NULL ORDER BY r.arrival`,
   )
 
+  const authors = database.prepare('SELECT DISTINCT author FROM records WHERE room = ?')
+  const asides = database.prepare(
+    'SELECT wire FROM equivocations WHERE room = ?1 UNION SELECT wire FROM void_facts WHERE room = ?1',
+  )
+
   return {
+    /** The certificates that the records of a room were written under. */
+    authors: (room: RoomId): CertificateHash[] => authors.all(room).map((row) => text(row.author) as CertificateHash),
+    /** Records that are kept and not in their logs: the second ones of a number, and membership records beyond such a pair. */
+    asides: (room: RoomId): Uint8Array[] => asides.all(room).map((row) => blob(row.wire)),
     /** Membership records beyond forks, as they travel: they count for nobody, and others cite them. */
     voids: (room: RoomId): Uint8Array[] => [
       ...ownVoids.all(room).flatMap((row) => {

@@ -14,6 +14,7 @@ import { createRevocationListStore, type RevocationListStore } from './revocatio
 import { createRoomStore, type RoomStore } from './rooms.ts'
 import { createSealer } from './sealer.ts'
 import { createServingStore, type ServingStore } from './serving.ts'
+import { createSessionReceiptStore, type SessionReceiptStore } from './session-receipts.ts'
 import { createTimelineStore, type TimelineStore } from './timeline.ts'
 import { createUnreadStore, type UnreadStore } from './unread.ts'
 
@@ -33,6 +34,7 @@ export type Stores = {
   readonly receipts: ReceiptStore
   readonly retention: RetentionStore
   readonly desk: DeskStore
+  readonly sessionReceipts: SessionReceiptStore
   readonly incarnation: Incarnation
 }
 
@@ -67,6 +69,7 @@ export const openStores = (database: Database, { storeKey, device }: StoreOwner,
     receipts: createReceiptStore(database),
     retention: createRetentionStore(database),
     desk: createDeskStore(database, sealer),
+    sessionReceipts: createSessionReceiptStore(database),
     incarnation,
   }
 }

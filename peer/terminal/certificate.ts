@@ -40,7 +40,7 @@ export const certificateCommand = ({ clock, print }: Parts): Command => {
 type Verdict = { readonly file: string; readonly ok: boolean; readonly [fact: string]: unknown }
 
 const verifyFiles = async (files: readonly string[], options: Options, now: number): Promise<readonly Verdict[]> => {
-  const at = options.at === undefined ? now : timeOf(options.at)
+  const at = options.at === undefined ? now : timeOf('--at', options.at)
   const anchors = await readAll('--root', options.root, CERTIFICATE_FILE_MAX_BYTES)
   const crls = await readAll('--crl', options.crl ?? [], CRL_FILE_MAX_BYTES)
   const verify = async (file: string): Promise<Verdict> => {
@@ -66,10 +66,10 @@ const factsOf = ({ leaf, root, ...path }: Path, profile: boolean, at: number): R
 const TIME = /^(\d{4})-(\d\d)-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/
 
 /** Milliseconds since the Unix epoch. A time of day needs its zone: a bare one would mean something else on each machine. */
-const timeOf = (text: string): number => {
+export const timeOf = (option: string, text: string): number => {
   const ms = /^\d{1,12}$/.test(text) ? Number(text) * 1_000 : dateOf(text)
   if (!Number.isNaN(ms)) return ms
-  throw fault('input-invalid', `--at ${text}: a time as 2026-05-03T10:00:00Z, or whole seconds since 1970`)
+  throw fault('input-invalid', `${option} ${text}: a time as 2026-05-03T10:00:00Z, or whole seconds since 1970`)
 }
 
 const dateOf = (text: string): number => {
@@ -88,7 +88,7 @@ const readAll = (option: string, files: readonly string[], most: number): Promis
   )
 
 /** The file, or its beginning when it has more bytes: then it is too long for what it should hold, and refused for that. */
-const readAtMost = async (path: string, most: number): Promise<Uint8Array | Refusal> => {
+export const readAtMost = async (path: string, most: number): Promise<Uint8Array | Refusal> => {
   try {
     await using file = await open(path)
     const buffer = new Uint8Array(most + 1)

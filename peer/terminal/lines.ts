@@ -210,4 +210,4 @@ const CONTROL = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu
 /** Somebody else's words, harmless on a terminal. */
 export const plain = (text: string): string =>
   text.replace(/\t/g, '  ').replace(CONTROL, (one) => (one === '\n' ? one : '\ufffd'))
-const indent = (text: string): string => text.replaceAll('\n', '\n         ')
+export const indent = (text: string): string => text.replaceAll('\n', '\n         ')

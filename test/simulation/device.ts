@@ -117,6 +117,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
   const core: Core = createCore({
     network,
     anchor: roots.anchor,
+    successions: roots.successions,
     self: () => self,
     key,
     stores: flaws.rotation === true ? withoutRotation(stores, () => core) : stores,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { sha256, toHex } from '../../shared/ids.ts'
-import { merkleRoot, merkleTree } from '../../shared/merkle.ts'
+import { growingMerkleTree, merkleRoot, merkleTree } from '../../shared/merkle.ts'
 
 // RFC 6962 §2.1, written down once more, as it stands there.
 const mth = (leaves: readonly Uint8Array[]): Uint8Array => {
@@ -104,4 +104,15 @@ test('numbers that do not fit each other lead nowhere, and end', () => {
     expect(merkleRoot(leaf, { index, size, path: [] })).toBeNull()
   }
   expect(merkleRoot(leaf, { index: 0, size: 256, path: [] })).toBeNull()
+})
+
+test('a tree that grows leaf by leaf has the same root at each size; of nothing, that of RFC 6962', () => {
+  expect(growingMerkleTree().root()).toEqual(sha256(new Uint8Array()))
+  const leaves = leavesOf(300)
+  const tree = growingMerkleTree()
+  for (const [at, leaf] of leaves.entries()) {
+    tree.add(leaf)
+    expect(toHex(tree.root())).toBe(toHex(mth(leaves.slice(0, at + 1))))
+  }
+  expect(tree.size()).toBe(300)
 })
