@@ -44,15 +44,13 @@ export const fetchFile = async (parts: FetchParts, { wanted, room, known }: Fetc
     for (const { frames } of answered) frames.abort(landing.code)
     return landing
   }
+  await using _closed = landing // after the swarm, which may be writing still
   const offer = { room, encoded, key, manifest, manifestHash: wanted.manifest, offer: { id, name, size } }
   const arriving = arrivingHolding(offer, landing)
   parts.onArriving(arriving)
   await using swarm = createSwarm(parts, wanted, arriving, landing, answered)
   const verdict = await swarm.run()
-  if (verdict !== 'whole') {
-    await landing.close()
-    return verdict
-  }
+  if (verdict !== 'whole') return verdict
   const path = await landing.finish((landed) => {
     arriving.named(landed)
     parts.onNamed(landed)

@@ -64,9 +64,11 @@ export const arrivingHolding = (offer: Offer, landing: Landing): Arriving => {
     },
     open: () => {
       let span: ReturnType<typeof openSpan> | null = null
-      const readNamed = (index: number, into: Uint8Array): Promise<Uint8Array | Refusal> => {
+      let over = false
+      const readNamed = async (index: number, into: Uint8Array): Promise<Uint8Array | Refusal> => {
+        if (over) return refuse('stream-closed') // who waited for the name is gone, and nobody would close what opens now
         span ??= openSpan(landed?.parts ?? [], offer.manifest)
-        return span.read(index, into)
+        return await span.read(index, into)
       }
       return {
         read: async (index, into) => {
@@ -78,7 +80,10 @@ export const arrivingHolding = (offer: Offer, landing: Landing): Arriving => {
           await naming.promise
           return await readNamed(index, into)
         },
-        [Symbol.asyncDispose]: async () => await span?.close(),
+        [Symbol.asyncDispose]: async () => {
+          over = true
+          await span?.close()
+        },
       }
     },
   }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { type Refusal, refuse } from '../../shared/errors.ts'
+import { fault, type Refusal, refuse } from '../../shared/errors.ts'
 import { FILES_OPEN_MAX } from '../../shared/limits.ts'
 import { chunkLength, type Extent } from './extent.ts'
 
@@ -37,6 +37,7 @@ type Opened = { readonly handle: Promise<FileHandle>; users: number }
 export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOptions = {}): Span => {
   const starts = startsOf(parts)
   const opened = new Map<number, Opened>()
+  let closed = false
 
   const openPart = (part: number): Promise<FileHandle> => {
     const path = parts[part]?.path ?? ''
@@ -57,6 +58,8 @@ export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOp
     }
   }
   const withPart = async <T>(part: number, work: (file: FileHandle) => Promise<T>): Promise<T> => {
+    // A chunk that lies in two files may be between them when all is closed: nobody would close what it opens now.
+    if (closed) throw fault('stream-closed', 'closed meanwhile')
     const one = opened.get(part) ?? { handle: openPart(part), users: 0 }
     opened.delete(part) // the last one used stands last
     opened.set(part, one)
@@ -75,6 +78,7 @@ export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOp
     }
   }
   const close = async (): Promise<void> => {
+    closed = true
     const all = [...opened.values()]
     opened.clear()
     await Promise.all(all.map(closeOne))
