@@ -3,7 +3,7 @@ import type { Succession } from '../shared/certificate/lineage.ts'
 import { dateText } from '../shared/certificate/link.ts'
 import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.ts'
 import type { Clock } from '../shared/clock.ts'
-import { type Refusal, refuse } from '../shared/errors.ts'
+import { type Refusal, refusalOf, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
 import { ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
@@ -196,7 +196,10 @@ export const createCore = (parts: CoreParts): Core => {
   const leave = async (room: RoomId): Promise<void> => {
     const name = rooms.get(room)?.facts().name ?? room.slice(0, 8)
     await politics.leave(room)
-    await transcripts.keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
+    // It is left, whether or not that can be signed for.
+    await transcripts
+      .keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
+      .catch((error: unknown) => parts.onFoul(refusalOf(error), null))
   }
   const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts }
   return { ...core, politics: { ...politics, leave } }

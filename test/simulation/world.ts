@@ -192,9 +192,9 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       const { serial } = office.enrol(out, plan.cast[out]?.user ?? '').self
       return life.revocations.has(serial)
     })
-    const hash = await doing(seat, does.kind, () =>
-      perform(life, places, does as Deed, (id) => void journal.takenBack.add(id)),
-    )
+    const deed = () => perform(life, places, does as Deed, (id) => void journal.takenBack.add(id))
+    // Who leaves signs for what was there, on another thread, of which the author knows nothing.
+    const hash = await doing(seat, does.kind, does.kind === 'leave' ? () => timers.busy(deed()) : deed)
     if (does.kind === 'rekey') journal.rekeys++
     if (hash === null) return
     const room = journal.signed.get(hash)?.record.room
