@@ -16,6 +16,8 @@ export type Journal = {
   /** What was thrown and nobody caught. */
   readonly faults: string[]
   readonly thefts: Theft[]
+  /** For how long all slept, and when they fell asleep; milliseconds. */
+  readonly sleeps: { readonly at: number; readonly ms: number }[]
   /** Devices that are revoked: since when, by the CA's clock. */
   readonly revoked: Map<Seat, number>
   /** Pairs of records that an evil device made with one number, in a room. */
@@ -53,6 +55,7 @@ export const createJournal = (): Journal => ({
   waited: [],
   faults: [],
   thefts: [],
+  sleeps: [],
   revoked: new Map(),
   equivocations: [],
   fouls: new Map(),

@@ -209,6 +209,7 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
         return network.partition(null)
       case 'sleep':
         slept += what.ms
+        journal.sleeps.push({ at: scheduler.now(), ms: what.ms })
         return scheduler.sleep(what.ms)
       default:
         break

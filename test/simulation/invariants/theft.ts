@@ -78,14 +78,20 @@ async function* opened(
     if (!isOpen) continue
     const signed = evidence.world.journal.signed.get(hash)
     if (signed === undefined) continue
-    if (loot.had.has(hash) && theft.at - signed.at > WINDOW_MS) {
-      yield `who stole ${seat.name}'s store opens ${wordsOf(evidence, record)}, which is ${hours(theft.at - signed.at)} older`
+    // A prekey is erased after so long awake: what was sent to it while its owner slept must still open.
+    const asleep = box === undefined ? 0 : sleptBetween(evidence, signed.at, theft.at)
+    const age = theft.at - signed.at - asleep
+    if (loot.had.has(hash) && age > WINDOW_MS) {
+      yield `who stole ${seat.name}'s store opens ${wordsOf(evidence, record)}, which is ${hours(age)} older`
     }
     if (box === 'next') {
       yield `who stole ${seat.name}'s store opens ${wordsOf(evidence, record)}, whose author knew ${seat.name}'s next prekey`
     }
   }
 }
+
+const sleptBetween = ({ world }: Evidence, from: number, to: number): number =>
+  world.journal.sleeps.reduce((sum, { at, ms }) => (from <= at && at < to ? sum + ms : sum), 0)
 
 const hours = (ms: number): string => `${(ms / HOUR_MS).toFixed(0)} h`
 
