@@ -269,7 +269,10 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     weather = { ...weather, loss: 0, breaks: 0 }
     network.partition(null)
     await runUntil(awake() + 7 * SECOND_MS) // those that are on their way back are back
-    for (const seat of seats) await start(seat)
+    for (const seat of seats) {
+      seat.life?.drive.dieIn(Number.POSITIVE_INFINITY, 'kill') // who has not died by now lives to the end
+      await start(seat)
+    }
     await runUntil(awake() + 2 * SECOND_MS)
     const heir = seats.find((seat, number) => !seat.cast.evil && !journal.revoked.has(number))
     if (heir !== undefined) await hand(heir)
