@@ -63,6 +63,8 @@ export const createSwarm = (
   const { manifest, encoded } = arriving
   const chunks = chunkCount(manifest)
   const roads = new Map<PeerId, Frames>()
+  /** What was asked on each road and has not come by it; also what came by an earlier one while it was on its way. */
+  const owed = new WeakMap<Frames, Set<number>>()
   const knocking = new Set<PeerId>()
   const over = Promise.withResolvers<'whole' | Refusal>()
   let state: Transfer = startTransfer(chunks, landing.landed, seatOf(first))
@@ -85,8 +87,9 @@ export const createSwarm = (
     const { next, requests } = nextRequests(state, parts.clock.now())
     state = next
     for (const request of requests) {
-      roads
-        .get(request.holder)
+      const frames = roads.get(request.holder)
+      if (frames !== undefined) owed.get(frames)?.add(request.index)
+      frames
         ?.send(fileRequestCodec.encode({ kind: 'chunk', index: request.index }))
         .catch((error: unknown) => lose(request.holder, refusalOf(error)))
     }
@@ -114,6 +117,7 @@ export const createSwarm = (
       return
     }
     roads.set(peer, frames)
+    owed.set(frames, new Set())
     state = holderCame(state, peer, answered.chunks, parts.clock.now())
     told = null
     void listen(peer, frames).catch((error: unknown) => over.resolve(refusalOf(error)))
@@ -164,13 +168,13 @@ export const createSwarm = (
   }
   /** @returns whether the holder goes on */
   const land = async (request: Request, answer: Chunk, frames: Frames): Promise<boolean> => {
-    const asked = state.flights.some(({ index, holder }) => index === request.index && holder === request.holder)
+    const asked = owed.get(frames)?.delete(request.index) === true
     // Opened where it lies: that memory is free for the next one once the disk has it.
     const chunk = asked
       ? openChunk(arriving, request.index, answer, answer.ciphertext)
       : refuse('wrong-order', 'not asked for')
     if (isRefusal(chunk)) {
-      lose(request.holder, chunk)
+      if (roads.get(request.holder) === frames) lose(request.holder, chunk)
       return false
     }
     if (!hasBit(state.landed, request.index)) {
