@@ -88,10 +88,12 @@ export const createSwarm = (
     state = next
     for (const request of requests) {
       const frames = roads.get(request.holder)
-      if (frames !== undefined) owed.get(frames)?.add(request.index)
-      frames
-        ?.send(fileRequestCodec.encode({ kind: 'chunk', index: request.index }))
-        .catch((error: unknown) => lose(request.holder, refusalOf(error)))
+      if (frames === undefined) continue
+      owed.get(frames)?.add(request.index)
+      frames.send(fileRequestCodec.encode({ kind: 'chunk', index: request.index })).catch((error: unknown) => {
+        // News of a road that is over must not end the next one.
+        if (roads.get(request.holder) === frames) lose(request.holder, refusalOf(error))
+      })
     }
     settle()
   }
