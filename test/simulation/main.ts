@@ -9,11 +9,13 @@ import { stopwatch } from './timers.ts'
 const USAGE = `npm run simulate -- [--seeds N] [--from S] [--within SECONDS] [--json] [--each] [--watch]
   --seeds N    how many seeds to run (100)
   --from S     the first of them (1)
-  --within T   begins no further seed after so many seconds
+  --within T   begins no further seed after so many seconds, once ten are run
   --json       ends with one line: {"seeds","events","messages","failures":[{"seed","invariant","story"}]}
   --each       a line for each seed, with the fingerprint of its run
   --watch      prints each event
 `
+
+const LEAST = 10 // however slow the machine
 
 type Failure = { readonly seed: number; readonly invariant: string; readonly story: string }
 
@@ -39,7 +41,7 @@ const main = async (): Promise<number> => {
   const begun = stopwatch()
   const failures: Failure[] = []
   const sum = { seeds: 0, events: 0, messages: 0, devices: 0 }
-  for (let seed = from; seed < from + count && stopwatch() - begun < within; seed++) {
+  for (let seed = from; seed < from + count && (sum.seeds < LEAST || stopwatch() - begun < within); seed++) {
     const plan = planOf(seed)
     const result = await runner.run(plan, {}, values.watch ? say : undefined)
     sum.seeds++
