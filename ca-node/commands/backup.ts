@@ -47,9 +47,7 @@ export const restore = async (
   { now: at }: Clock = systemClock,
 ): Promise<void> => {
   const now = at()
-  const sealed = await readFile(file).catch((cause: unknown) => {
-    throw fault('input-invalid', file, cause)
-  })
+  const sealed = await readGiven(file)
   const passphrase = await passphraseFrom(passphraseSources(options), 'open')
   const found = orThrow(await openBackup(sealed, passphrase))
   const made = new Date(found.madeAt).toISOString()
@@ -154,9 +152,13 @@ const lookAt = async (
   return { list: (await revocations.latest())?.der ?? null, recovery: await readRecovery(database) }
 }
 
-const readListFile = async (path: string): Promise<Uint8Array> => {
-  const content = await readFile(path).catch((cause: unknown) => {
-    throw fault('input-invalid', path, cause)
+/** A file that the operator named. @throws LanyardError `file-unreadable`, in the system's words */
+const readGiven = (path: string): Promise<Buffer> =>
+  readFile(path).catch((cause: unknown) => {
+    throw fault('file-unreadable', cause instanceof Error ? cause.message : path, cause)
   })
+
+const readListFile = async (path: string): Promise<Uint8Array> => {
+  const content = await readGiven(path)
   return fromPem('X509 CRL', content.toString('latin1')) ?? content
 }

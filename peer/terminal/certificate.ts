@@ -47,9 +47,15 @@ const verifyFiles = async (files: readonly string[], options: Options, now: numb
     const leaf = await readAtMost(file, CERTIFICATE_FILE_MAX_BYTES)
     const path = isRefusal(leaf) ? leaf : verifyPath({ leaf, anchors, crls, at, usage: options.usage })
     const facts = isRefusal(path) ? path : factsOf(path, options.profile, at)
-    return isRefusal(facts) ? { file, ok: false, ...refusalJson(facts) } : { file, ok: true, ...facts }
+    return isRefusal(facts) ? { file, ok: false, ...verdictOf(facts) } : { file, ok: true, ...facts }
   }
   return Promise.all(files.map(verify))
+}
+
+/** What is wrong with it. What a device would do next about a certificate of its own does not fit somebody's file, or a root. */
+const verdictOf = (refusal: Refusal): Record<string, unknown> => {
+  const { next: _, ...verdict } = refusalJson(refusal)
+  return verdict
 }
 
 const factsOf = ({ leaf, root, ...path }: Path, profile: boolean, at: number): Record<string, unknown> | Refusal => {

@@ -195,6 +195,8 @@ describe('without a CA that serves, its operator', () => {
     const content = await readFile(file)
     for (const secret of ['carol', 'PRIVATE KEY', 'SQLite format']) expect(content.includes(secret)).toBe(false)
     const elsewhere = caCommand(join(folder.path, 'elsewhere'))
+    const missing = await elsewhere.run(['restore', `${file}.not`, '--yes'], KEY)
+    expect(missing).toMatchObject({ code: 1, err: expect.stringContaining('no such file') })
     const wrong = await elsewhere.run(['restore', file, '--yes'], { LANYARD_CA_PASSPHRASE: 'a wrong passphrase' })
     expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('passphrase') })
     expect(await elsewhere.run(['restore', file, '--yes'], KEY)).toMatchObject({ code: 0, err: '' })

@@ -81,6 +81,7 @@ describe('npm run peer -- certificate verify', () => {
       'certificate-wrong-root',
     ])
     expect(answers[1]).toMatchObject({ ok: false, reason: expect.stringContaining('expired on 3 May 2026 09:59 UTC') })
+    expect(answers[1]).not.toHaveProperty('next')
   })
 
   test('heeds lists, the use and the time that are asked for', async () => {
