@@ -28,6 +28,7 @@ import { DAY_MS, ROOT_OVERLAP_MS } from '../../shared/limits.ts'
 import { peerIdOfSpki } from '../../shared/network/peer-id.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { userNameOf } from '../../shared/user-name.ts'
+import { readyKey } from './ready-keys.ts'
 
 /** Whom a certificate is for: a user, and the key of their device. */
 export type Subject = { readonly user: string; readonly key?: KeyObject }
@@ -45,9 +46,11 @@ export type TestNetwork = {
   issueCa(key: KeyObject): Uint8Array
 }
 
-/** An RSA key; 0.1 s with 2048 bits. */
-export const newKey = (modulusLength = 2048, publicExponent = 65_537): KeyObject =>
-  generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey
+/** An RSA key that nobody else has in this test; 0.1 s where it is not one of those that are ready. */
+export const newKey = (modulusLength = 2048, publicExponent = 65_537): KeyObject => {
+  const ready = modulusLength === 2048 && publicExponent === 65_537 ? readyKey() : null
+  return ready ?? generateKeyPairSync('rsa', { modulusLength, publicExponent }).privateKey
+}
 
 export const user = (name: string): UserName => orThrow(userNameOf(name))
 

@@ -39,6 +39,8 @@ export type Admitted = {
   gossip(room: RoomId, data: Uint8Array): void
   /** Sends one frame on a conversation. @returns the answer, undecoded, or the code of why there is none */
   ask(protocol: 'sync' | 'keys', frame: Uint8Array): Promise<Uint8Array | string>
+  /** Ends the connection. */
+  leave(): Promise<void>
 }
 
 let count = 0
@@ -117,6 +119,7 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
         },
         gossip: (room, data) => void gossip.send(rpcOf(topicOf(network.network, room), data)),
         ask,
+        leave: () => line.connection.close(),
       }
     },
   }
