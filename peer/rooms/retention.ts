@@ -64,7 +64,9 @@ export const createSweeper = (parts: SweeperParts): Sweeper => {
     const until = keptFrom(room, retention)
     grown.delete(room)
     while (until !== null && !stopped) {
-      const due = store.before(room, sweptTo.get(room) ?? 0, until, ERASE_AT_ONCE)
+      const found = store.before(room, sweptTo.get(room) ?? 0, until, ERASE_AT_ONCE)
+      const unsigned = found.findIndex(({ signed }) => !signed)
+      const due = unsigned === -1 ? found : found.slice(0, unsigned)
       database.transaction(() => {
         for (const one of due) store.erase(one, parts.timeline.targetOf(room, one.hash))
       })
@@ -76,6 +78,10 @@ export const createSweeper = (parts: SweeperParts): Sweeper => {
           room,
           due.map(({ hash }) => hash),
         )
+      }
+      if (unsigned !== -1) {
+        grown.add(room) // the next look, a second from now, begins with it
+        return
       }
       if (due.length < ERASE_AT_ONCE) {
         sweptTo.set(room, until.ms)

@@ -3,17 +3,21 @@ import type { Position } from '../rooms/timeline.ts'
 import { blobOrNull, type Database, integer, text } from './database.ts'
 
 /** A message of which body and key are still there. */
-export type Kept = Position & { readonly arrival: number; readonly target: Uint8Array | null }
+export type Kept = Position & {
+  readonly arrival: number
+  readonly target: Uint8Array | null
+  /** A record of ours is read again when it is signed: it can't be erased before. */
+  readonly signed: boolean
+}
 
 export type RetentionStore = ReturnType<typeof createRetentionStore>
 
 /** Erases bodies and keys, and leaves header and signature: the chain still verifies. */
 export const createRetentionStore = (database: Database) => {
-  // A record of ours that is not signed yet is read again when it is.
   const before = database.prepare(
-    `SELECT arrival, ms, count, hash, target FROM records INDEXED BY records_by_time
+    `SELECT arrival, ms, count, hash, target, signature IS NOT NULL AS signed FROM records INDEXED BY records_by_time
      WHERE room = ? AND kind = 'message' AND erased < 2 AND ms >= ? AND (ms, count, hash) < (?, ?, ?)
-     AND signature IS NOT NULL ORDER BY ms, count, hash LIMIT ?`,
+     ORDER BY ms, count, hash LIMIT ?`,
   )
   const beyond = database.prepare(
     `SELECT ms, count, hash FROM records INDEXED BY records_by_time WHERE room = ? AND kind = 'message' AND erased < 2
@@ -38,6 +42,7 @@ export const createRetentionStore = (database: Database) => {
         ...toPosition(row),
         arrival: integer(row.arrival),
         target: blobOrNull(row.target),
+        signed: row.signed === 1,
       })),
     /** The place of the oldest of the newest `keep` messages; null where there are not so many. */
     keepsFrom: (room: RoomId, keep: number): Position | null => {

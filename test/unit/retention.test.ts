@@ -112,6 +112,23 @@ test('a room that keeps so many messages erases the oldest, in turns', async () 
   expect(shown(carols)).toEqual([many - 2, many - 1].map(String).concat('one more'))
 })
 
+test('what is being signed when it is due is erased once that is done', async () => {
+  const carols = listener(carol, everybody, { path })
+  carols.retention.set(room, { keepMs: 0, keepMessages: 1 })
+  carols.clock = at(0)
+  const said = ['one', 'two', 'three'].map((words, n) => alice.say(room, text(words), [NEWS + n, 0]))
+  for (const one of said) carols.hear(one)
+  const two = said[1] as Said
+  const { records, database } = carols.stores
+  const { signature, proof } = orThrow(parseRecord(encodeRecord(two.record.wire))).wire
+  database.prepare('UPDATE records SET signature = NULL WHERE hash = ?').run(two.record.hash)
+  await beat(carols, SECOND_MS * 10)
+  expect(shown(carols)).toEqual(['two', 'three'])
+  records.sign(two.record.hash, { signature, proof })
+  await beat(carols, SECOND_MS * 20)
+  expect(shown(carols)).toEqual(['three'])
+})
+
 describe('what is erased', () => {
   const files = (): Buffer => Buffer.concat([path, `${path}-wal`].filter(existsSync).map((file) => readFileSync(file)))
   /** What of a message is in the store: its ciphertext, and its key as it is sealed there. */
