@@ -213,6 +213,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
     told: (message) => {
       const { content } = timeline.read(message)
       const { room, device } = message.log
+      sweeper.touch(room, message.ms) // our own, too: nobody notes them as stored
       if (content === null || message.hidden) return
       unread.touch(room)
       if (!isEntry(content)) {

@@ -198,6 +198,8 @@ describe('a room that keeps messages for a time', () => {
     for (const words of ['one', 'two', 'three', 'four']) await alice.peer.say(room, words)
     for (const one of [alice, bob]) await sees(one, room, 'alice: three', 'alice: four')
     await vi.waitFor(() => expect(bodies(bob, room)).toEqual({ records: 4, bodies: 2, keys: 2 }), WAIT)
+    await alice.peer.say(room, 'five') // and nobody answers
+    for (const one of [alice, bob]) await sees(one, room, 'alice: four', 'alice: five')
   })
 })
 
