@@ -86,8 +86,7 @@ export const fixedRoom = (
   return {
     id,
     kind,
-    judge: ({ header, body, user }) => {
-      if (body === null) return refuse('record-malformed', 'nothing is erased here')
+    judge: ({ header, user }) => {
       if (!kinds.includes(header.kind) || header.after.length > 0) return refuse('record-wrong-room', header.kind)
       return outsider(user) ?? { kind: 'taken' }
     },

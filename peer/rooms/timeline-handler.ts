@@ -49,7 +49,7 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
     if (content === null || user === null || isEntry(content)) {
       const own = content === null || user === null ? 0 : unread({ ...message, user }, content)
       store.place(hash, user === null ? 'none' : role, null, own)
-      if (role === 'entry' && user !== null && isTakenBack(log.room, hash, user)) store.eraseKey(hash)
+      if (role === 'entry' && user !== null && isTakenBack(log.room, hash, user)) store.erase(hash)
       return
     }
     const target = store.targetOf(log.room, toRecordHash(content.of))
@@ -65,13 +65,13 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
         store.stand(target, user, { emoji: change.emoji }, at, change.on)
         return
       case 'edit':
-        if (store.standing(target, user, 'delete') !== null) store.eraseKey(at.hash)
+        if (store.standing(target, user, 'delete') !== null) store.erase(at.hash)
         else store.stand(target, user, 'edit', at, true)
         return
       case 'delete':
         store.stand(target, user, 'delete', at, true)
-        if (isEntryOf(room, toRecordHash(change.of), user)) store.eraseKey(toRecordHash(change.of))
-        for (const hash of editsOf(target, user)) store.eraseKey(hash)
+        if (isEntryOf(room, toRecordHash(change.of), user)) store.erase(toRecordHash(change.of))
+        for (const hash of editsOf(target, user)) store.erase(hash)
     }
   }
 
@@ -105,7 +105,7 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
     const entry = of === null ? null : store.get(of)
     const user = entry === null ? null : userOf(entry.author)
     if (of === null || user === null) return
-    // The delete that erased it does not count any more: another member may still have the keys.
+    // The delete that erased it does not count any more: another member may still have what it erased.
     if (!isTakenBack(room, of, user)) for (const hash of [of, ...editsOf(target, user)]) store.restore(hash)
   }
 

@@ -165,7 +165,7 @@ const MIGRATIONS = [
     -- Of a message that was opened: what it is to the timeline. 'target' is the blind name of the message that it changes.
     role TEXT CHECK (role IN ('entry', 'edit', 'delete', 'reaction', 'none')), target BLOB,
     unread INTEGER NOT NULL DEFAULT 0, -- 1: our user has not read it; 2: … and it mentions our user
-    erased INTEGER NOT NULL DEFAULT 0, -- 1: taken back, its key is gone; 2: past the room's retention, its body too
+    erased INTEGER NOT NULL DEFAULT 0, -- body and key are gone: 1: taken back; 2: past the room's retention
     -- The long ones last: to read what comes before them SQLite need not follow them.
     header BLOB NOT NULL, signature BLOB, proof BLOB, body BLOB, sealed_key BLOB,
     UNIQUE (room, device, inc, seq)

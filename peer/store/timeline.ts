@@ -61,8 +61,11 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
      WHERE room = ? AND device = ? AND inc = ? AND seq BETWEEN ? AND ? AND target IS NOT NULL`,
   )
   const changesOf = database.prepare(`SELECT ${PLACED} FROM records WHERE target = ?`)
-  const eraseKey = database.prepare(
-    'UPDATE records SET sealed_key = NULL, erased = 1, unread = 0 WHERE hash = ? AND erased = 0',
+  // The body goes too: who gets the record from here sees that nothing can be read of it, and asks nobody for a key. Of a
+  // record of ours that is being signed it stays, since it is read again then.
+  const erase = database.prepare(
+    `UPDATE records SET sealed_key = NULL, body = CASE WHEN signature IS NULL THEN body END, erased = 1, unread = 0
+     WHERE hash = ? AND erased = 0`,
   )
   const restore = database.prepare('UPDATE records SET erased = 0 WHERE hash = ? AND erased = 1')
 
@@ -144,9 +147,9 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       changesIn.all(log.room, log.device, log.incarnation, from, to).map((row) => blob(row.target)),
     /** All that was ever said about one message, whether it stands or not. */
     changesOf: (target: Uint8Array): Placed[] => changesOf.all(target).map(toPlaced),
-    /** Erases the message key; what is left is a record that nobody here can open. @returns whether it had not been erased */
-    eraseKey: (hash: RecordHash): boolean => eraseKey.run(hash).changes > 0,
-    /** It is not taken back after all: its key may be asked for again. @returns whether it had been erased so */
+    /** Erases what a message says, and its key; its signature stays. @returns whether it had not been erased */
+    erase: (hash: RecordHash): boolean => erase.run(hash).changes > 0,
+    /** It is not taken back after all: body and key may be asked for again. @returns whether it had been erased so */
     restore: (hash: RecordHash): boolean => restore.run(hash).changes > 0,
 
     /** Takes the slot if nothing newer stands there. @returns whether it did */

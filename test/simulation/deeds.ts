@@ -6,6 +6,13 @@ import type { Doing, Mischief, RoomName } from './plan.ts'
 /** What an honest user does. */
 export type Deed = Exclude<Doing, Mischief>
 
+/** What is done to messages. */
+export type Notes = {
+  takenBack(id: RecordHash): void
+  /** These are edits of it. */
+  edited(id: RecordHash, edits: readonly RecordHash[]): void
+}
+
 /** The rooms that acts have founded, by their numbers. */
 export type Places = Map<number, RoomId>
 
@@ -21,14 +28,9 @@ export const roomOf = ({ core: { rooms } }: Life, places: Places, name: RoomName
  * Does it, as the person at the device would.
  * @returns the message that was said, if it was one; null where the device says that it cannot be done
  */
-export const perform = async (
-  life: Life,
-  places: Places,
-  deed: Deed,
-  onTakenBack: (id: RecordHash) => void,
-): Promise<RecordHash | null> => {
+export const perform = async (life: Life, places: Places, deed: Deed, notes: Notes): Promise<RecordHash | null> => {
   try {
-    return await doIt(life, places, deed, onTakenBack)
+    return await doIt(life, places, deed, notes)
   } catch (error) {
     if (process.env.WHY && error instanceof LanyardError)
       console.log('   ', deed.kind, error.code, error.refusal.detail)
@@ -37,13 +39,9 @@ export const perform = async (
   }
 }
 
-const doIt = async (
-  life: Life,
-  places: Places,
-  deed: Deed,
-  onTakenBack: (id: RecordHash) => void,
-): Promise<RecordHash | null> => {
+const doIt = async (life: Life, places: Places, deed: Deed, notes: Notes): Promise<RecordHash | null> => {
   const { chat, politics, compose } = life.core
+  const { timeline } = life.stores
   if (deed.kind === 'found') {
     const { access, history, number } = deed
     places.set(number, await politics.found({ name: `room ${number}`, access, history }))
@@ -62,10 +60,16 @@ const doIt = async (
     case 'react': {
       const message = shown(deed.nth)
       if (message === undefined) return null
-      if (deed.kind === 'edit') await chat.edit(message.id, 'other words')
-      else if (deed.kind === 'react') await chat.react(message.id, '👍')
+      if (deed.kind === 'edit') {
+        await chat.edit(message.id, 'other words')
+        const changes = timeline.changesOf(timeline.targetOf(room, message.id))
+        notes.edited(
+          message.id,
+          changes.filter(({ role }) => role === 'edit').map(({ hash }) => hash),
+        )
+      } else if (deed.kind === 'react') await chat.react(message.id, '👍')
       else {
-        onTakenBack(message.id)
+        notes.takenBack(message.id)
         await chat.takeBack(message.id)
       }
       return null

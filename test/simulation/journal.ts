@@ -11,6 +11,8 @@ export type Journal = {
   readonly signed: Map<RecordHash, Signed>
   /** Messages whose key is erased wherever this was read, even if it came not to count afterwards. */
   readonly takenBack: Set<RecordHash>
+  /** Of each edit, the message that it is of: one is erased with the other. */
+  readonly edits: Map<RecordHash, RecordHash>
   /** Sends that did not end by themselves. */
   readonly waited: string[]
   /** What was thrown and nobody caught. */
@@ -52,6 +54,7 @@ export const createJournal = (): Journal => ({
   said: [],
   signed: new Map(),
   takenBack: new Set(),
+  edits: new Map(),
   waited: [],
   faults: [],
   thefts: [],

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { SECOND_MS } from '../../shared/limits.ts'
 import { createChance } from './chance.ts'
-import { type Deed, type Places, perform } from './deeds.ts'
+import { type Deed, type Notes, type Places, perform } from './deeds.ts'
 import type { Flaws } from './device.ts'
 import { Crash, type createRack, type Image } from './disk.ts'
 import { createGossipCloud } from './gossip-cloud.ts'
@@ -192,7 +192,13 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       const { serial } = office.enrol(out, plan.cast[out]?.user ?? '').self
       return life.revocations.has(serial)
     })
-    const deed = () => perform(life, places, does as Deed, (id) => void journal.takenBack.add(id))
+    const notes: Notes = {
+      takenBack: (id) => journal.takenBack.add(id),
+      edited: (id, edits) => {
+        for (const edit of edits) journal.edits.set(edit, id)
+      },
+    }
+    const deed = () => perform(life, places, does as Deed, notes)
     // Who leaves signs for what was there, on another thread, of which the author knows nothing.
     const hash = await doing(seat, does.kind, does.kind === 'leave' ? () => timers.busy(deed()) : deed)
     if (does.kind === 'rekey') journal.rekeys++

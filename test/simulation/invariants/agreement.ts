@@ -63,7 +63,8 @@ export function* allRead(evidence: Evidence, reference: Reference): Generator<st
     for (const record of shown) {
       const held = witness.rooms.get(room)?.get(record.hash)
       if (held === undefined || held.erased || held.readable || !reference.grants(witness.seat.user, record)) continue
-      if (isErasedAnywhere(members, room, record.hash) || evidence.world.journal.takenBack.has(record.hash)) continue
+      const { takenBack, edits } = evidence.world.journal
+      if (isErasedAnywhere(members, room, record.hash) || takenBack.has(edits.get(record.hash) ?? record.hash)) continue
       const isOwn = witness.number === evidence.seatOf(record.log.device) && witness.seat.restores === 0
       const has = members.find(({ rooms }) => rooms.get(room)?.get(record.hash)?.readable === true)
       if (has !== undefined || isOwn) {

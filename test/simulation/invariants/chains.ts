@@ -39,13 +39,15 @@ export function* nothingAfterRemoval(evidence: Evidence, reference: Reference): 
   }
 }
 
-/** Whether an operation has effect: everybody who knows it sees that its user is out. */
+/** Whether an operation has effect: everybody who knows it sees that its user is out, who was in by what its author knew. */
 const isValid = (reference: Reference, hash: RecordHash): boolean => {
   const fact = reference.facts.find((one) => one.hash === hash)
   if (fact?.body.kind !== 'remove') return false
   const { past } = fact
   const after = { size: past.size + 1, has: (other: RecordHash) => other === hash || past.has(other) }
-  return !reference.couldBeMember(fact.body.user as UserName, after) && !reference.isHidden(asKnown(reference, hash))
+  const user = fact.body.user as UserName
+  if (!reference.couldBeMember(user, past)) return false // who left by itself is not put out by whoever says so
+  return !reference.couldBeMember(user, after) && !reference.isHidden(asKnown(reference, hash))
 }
 const asKnown = ({ records }: Reference, hash: RecordHash): Known => {
   const known = records.find((record) => record.hash === hash)
