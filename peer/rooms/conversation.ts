@@ -234,6 +234,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
       const covers = stores.receipts.covers(log, revokedAt + RECEIPT_GRACE_MS)
       const covered = coveredUntil(
         log,
+        parts.log.fork(log),
         covers,
         (seq) => records.hashAt(log, seq),
         (receipt) => parts.isWitness(receipt.log) && hasSay(receipt),

@@ -96,7 +96,7 @@ export const createJudge = (parts: JudgeParts): Judge => {
     const told = (covers.get(nameOf(log))?.told ?? [])
       .filter(({ ms }) => ms <= since + RECEIPT_GRACE_MS)
       .toSorted((a, b) => b.seq - a.seq)
-    const covered = coveredUntil({ room, ...log }, told, (seq) => chains.hashAt(log, seq), isWitness)
+    const covered = coveredUntil({ room, ...log }, forkOf(log), told, (seq) => chains.hashAt(log, seq), isWitness)
     const late = ofRevoked.get(nameOf(log))?.records.find(({ ms }) => ms > since + CLOCK_SKEW_MS)
     return late === undefined ? covered : Math.min(covered, late.seq - 1)
   }

@@ -196,7 +196,10 @@ const revokedFrom = (
         receipt.header.time[0] > secondOf(since) + RECEIPT_GRACE_MS
       )
         continue
-      if (at.get(`${name}/${seq}`) === toHex(hash)) from.set(name, Math.max(from.get(name) ?? 0, seq + 1))
+      // Whichever branch of a fork it names, before the fork there is but one.
+      const fork = forks.get(name)
+      if (fork !== undefined && seq >= fork) from.set(name, Math.max(from.get(name) ?? 0, fork))
+      else if (at.get(`${name}/${seq}`) === toHex(hash)) from.set(name, Math.max(from.get(name) ?? 0, seq + 1))
     }
   }
   for (const { log, seq, header } of records) {

@@ -299,7 +299,7 @@ describe('what receipts cover', () => {
     const device = fc.constantFrom(alice, bob, carol).map((one) => one.device.peerId)
     const cover = fc.record({ seq: fc.nat(9), device, right: fc.boolean() })
     fc.assert(
-      fc.property(fc.array(cover), (covers) => {
+      fc.property(fc.array(cover), fc.option(fc.nat(9)), (covers, fork) => {
         const hash = (seq: number) => `${seq}`.padStart(64, '0') as RecordHash
         const highestFirst = covers
           .sort((a, b) => b.seq - a.seq)
@@ -308,9 +308,11 @@ describe('what receipts cover', () => {
             by: { log: { ...log, device }, seq: 0 },
             hash: fromHex(hash(right ? seq : 99)),
           }))
-        const fit = covers.filter(({ device, right }) => right && device === bob.device.peerId).map(({ seq }) => seq)
+        const fit = covers
+          .filter(({ seq, device, right }) => (right || seq >= (fork ?? 10)) && device === bob.device.peerId)
+          .map(({ seq }) => Math.min(seq, (fork ?? 10) - 1))
         const isWitness = ({ log }: LogMark): boolean => log.device !== carol.device.peerId
-        expect(coveredUntil(log, highestFirst, hash, isWitness)).toBe(Math.max(-1, ...fit))
+        expect(coveredUntil(log, fork, highestFirst, hash, isWitness)).toBe(Math.max(-1, ...fit))
       }),
     )
   })
