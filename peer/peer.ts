@@ -148,16 +148,24 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFollowed: ({ generation, elders: [elder] }) =>
       events.emit({ kind: 'rolled-over', root: generation, until: elder?.until ?? 0 }),
   })
+  let cut: readonly UserName[] = []
   const revocations: Revocations = await openRevocations({
     roots,
     store: stores.revocationList,
     clock,
+    // What is held of those who are out is vouched for first: else it would not count until that is done, and whom one of
+    // them had removed would be a member meanwhile.
+    onComing: async (list) => {
+      cut = sessions.cut(({ serial }) => list.find(serial) !== undefined).map(({ user }) => user)
+      await testify()
+    },
     onNewer: ({ number }) => {
       directory.forget()
       database.transaction(rooms.revocationsChanged)
-      void testify()
-      const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
-      events.emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
+      void testify() // of what came in between
+      const all = [...cut, ...sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)]
+      cut = []
+      events.emit({ kind: 'revocations', number, cut: all, self: revocations.has(self.serial) })
     },
     onRefused: (refusal) => events.emit({ kind: 'foul', refusal, user: null }),
   })

@@ -30,6 +30,8 @@ export type RevocationsParts = {
   readonly roots: Roots
   readonly store: RevocationListStore
   readonly clock: Clock
+  /** A newer list has come, and is in force as soon as this is done, or has failed. */
+  readonly onComing: (list: RevocationList) => Promise<void>
   /** A newer list is in force. */
   readonly onNewer: (list: RevocationList) => void
   /** What came was no list of our root, or an older one. */
@@ -66,6 +68,7 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     const rest = [...before, read].filter(({ number }) => number !== newest.number)
     const next = await stillKept(rest, newest, clock.now())
     if (newest === list && next.length === older.length && next.every((one) => older.includes(one))) return
+    await parts.onComing(newest).catch(() => undefined)
     const flushed = store.put(
       newest.der,
       next.map((one) => one.der),

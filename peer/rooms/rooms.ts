@@ -43,7 +43,7 @@ export type Rooms = Judge & {
   mayWrite(room: RoomId): Refusal | null
   /** Whether a user may be served the records of a room. */
   mayRead(room: RoomId, user: UserName): Refusal | null
-  /** Whether a user may be given the key of a message. */
+  /** Whether a user may be given the key of a message, by us. */
   mayHaveKey(log: LogId, seq: number, user: UserName): boolean
   /** The newest membership records that this log of ours does not cite yet. */
   cite(log: LogId, seq: number): readonly RecordHash[]
@@ -209,7 +209,11 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     mayWrite: (id) => rooms.get(id)?.mayWrite(self) ?? unknown(rooms, id),
     // Whoever has no business in a room is not told whether there is one.
     mayRead: (id, user) => (rooms.has(id) ? (rooms.get(id)?.mayRead(user) ?? null) : refuse('not-a-member', id)),
-    mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
+    // Who is out hears no more who is in: only a member gives keys.
+    mayHaveKey: (log, seq, user) => {
+      const room = rooms.get(log.room)
+      return room?.isMember(self) === true && room.mayHaveKey(user, log, seq)
+    },
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
     place: (log, record) => {
       placed.push({ log, record })

@@ -14,7 +14,7 @@ import { startPulse } from '../../peer/rooms/pulse.ts'
 import { openStores, type Stores } from '../../peer/store/stores.ts'
 import { type TrustAnchor, type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
 import { fault, isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.ts'
-import type { PeerId, RoomId } from '../../shared/ids.ts'
+import type { PeerId, RoomId, UserName } from '../../shared/ids.ts'
 import type { Gossip } from '../../shared/network/gossip.ts'
 import type { Connection, Node, Stream } from '../../shared/network/node.ts'
 import type { Random } from '../../shared/random.ts'
@@ -101,16 +101,25 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     store: async () => undefined,
     onFollowed: () => undefined,
   })
+  const testify = async (): Promise<void> => {
+    if (flaws.voice !== true) await parts.busy(core.conversation.testify()).catch(() => undefined)
+  }
+  let cut: readonly UserName[] = []
   const revocations = await openRevocations({
     roots,
     store: stores.revocationList,
     clock,
+    onComing: async (list) => {
+      cut = sessions.cut(({ serial }) => list.find(serial) !== undefined).map(({ user }) => user)
+      await testify()
+    },
     onNewer: ({ number }) => {
       core.directory.forget()
       database.transaction(core.rooms.revocationsChanged)
-      if (flaws.voice !== true) void parts.busy(core.conversation.testify()).catch(() => undefined)
-      const cut = sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)
-      emit({ kind: 'revocations', number, cut, self: revocations.has(self.serial) })
+      void testify()
+      const all = [...cut, ...sessions.cut(({ serial }) => revocations.has(serial)).map(({ user }) => user)]
+      cut = []
+      emit({ kind: 'revocations', number, cut: all, self: revocations.has(self.serial) })
     },
     onRefused: (refusal) => emit({ kind: 'foul', refusal, user: null }),
   })
