@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
 import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts'
+import { openDirect } from './direct.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { openGround, openOwn } from './ground.ts'
 import { hashChunks, type ReadOptions } from './hash-pool.ts'
@@ -105,6 +106,8 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   await note.truncate(landed.byteLength)
   const span = opened.use(openSpan(parts, manifest, { create: ground.create }))
   if (places === null) await ground.extend(manifest.size)
+  const direct = places === null && manifest.size >= manifest.chunkBytes ? await openDirect(traces.part) : null
+  if (direct !== null) opened.use(direct)
 
   const handles = opened.move()
   const close = async () => {
@@ -142,12 +145,13 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
         if ((await freeBytes(folder)) < DISK_RESERVE_BYTES) return refuse('disk-full')
       }
       try {
-        await span.write(index, chunk)
+        const isDirect = (await direct?.write(chunk, index * manifest.chunkBytes)) === true
+        if (!isDirect) await span.write(index, chunk)
         // One byte in place, after the chunk: no crash leaves half a note, and a claim too many is found at the resume.
         const at = setBit(landed, index)
         noting = noting.then(() => writeAll(note, landed.subarray(at, at + 1), at))
         await noting
-        flushSoon(chunk.byteLength)
+        if (!isDirect) flushSoon(chunk.byteLength)
         return undefined
       } catch (cause) {
         if (FULL.has(codeOf(cause))) return refuse('disk-full')
