@@ -7,7 +7,7 @@ import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts
 import { openDirect } from './direct.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { openGround, openOwn } from './ground.ts'
-import { hashChunks, type ReadOptions } from './hash-pool.ts'
+import { hashChunks, type ReadOptions } from './hash-chunks.ts'
 import { chunkHash, type Manifest } from './manifest.ts'
 import { safeFileName } from './name.ts'
 import { placesOf } from './path.ts'

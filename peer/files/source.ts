@@ -2,7 +2,7 @@ import { lstat, realpath, stat } from 'node:fs/promises'
 import { isRefusal, LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
 import { CHUNK_BYTES, MANIFEST_MAX_BYTES, MANIFEST_MAX_CHUNKS } from '../../shared/limits.ts'
 import { chunkCount } from './extent.ts'
-import { hashChunks, type ReadOptions } from './hash-pool.ts'
+import { hashChunks, type ReadOptions } from './hash-chunks.ts'
 import { type Manifest, manifestBytes } from './manifest.ts'
 import type { Tree } from './path.ts'
 import type { Part } from './span.ts'
@@ -40,7 +40,7 @@ export const lookAt = async (path: string, signal?: AbortSignal): Promise<Source
 }
 
 /**
- * Reads a source once and hashes it, in worker threads. Refused are what is too large (`file-too-large`), what can't be
+ * Reads a source once and hashes it, beside the event loop. Refused are what is too large (`file-too-large`), what can't be
  * read (`file-unreadable`), and what changes meanwhile (`file-changed`).
  */
 export const buildManifest = async (source: Source, options: ReadOptions = {}): Promise<Manifest | Refusal> => {
