@@ -74,10 +74,7 @@ const alignedMemory = (): readonly Uint8Array[] | null => {
   const pages = (DIRECT_WRITES_MAX * CHUNK_BYTES) / WASM_PAGE_BYTES
   try {
     const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    return Array.from(
-      { length: DIRECT_WRITES_MAX },
-      (_, at) => new Uint8Array(buffer, at * CHUNK_BYTES, CHUNK_BYTES),
-    )
+    return Array.from({ length: DIRECT_WRITES_MAX }, (_, at) => new Uint8Array(buffer, at * CHUNK_BYTES, CHUNK_BYTES))
   } catch {
     return null // it takes gigabytes of addresses, which some systems count
   }
