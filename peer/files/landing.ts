@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
+import { CHUNK_BYTES, DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
 import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts'
 import { openDirect } from './direct.ts'
 import { chunkCount, chunkLength } from './extent.ts'
@@ -104,6 +104,8 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   }
   await note.write(landed, 0, landed.byteLength, 0)
   await note.truncate(landed.byteLength)
+  // Nothing was ever written to a part without a length: all of it is one hole.
+  const isHole = places === null && before[0]?.size === 0
   const span = opened.use(openSpan(parts, manifest, { create: ground.create }))
   if (places === null) await ground.extend(manifest.size)
   const direct = places === null && manifest.size >= manifest.chunkBytes ? await openDirect(traces.part) : null
@@ -145,13 +147,13 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
         if ((await freeBytes(folder)) < DISK_RESERVE_BYTES) return refuse('disk-full')
       }
       try {
-        const isDirect = (await direct?.write(chunk, index * manifest.chunkBytes)) === true
-        if (!isDirect) await span.write(index, chunk)
+        const isThere = (isHole && isZeros(chunk)) || (await direct?.write(chunk, index * manifest.chunkBytes)) === true
+        if (!isThere) await span.write(index, chunk)
         // One byte in place, after the chunk: no crash leaves half a note, and a claim too many is found at the resume.
         const at = setBit(landed, index)
         noting = noting.then(() => writeAll(note, landed.subarray(at, at + 1), at))
         await noting
-        if (!isDirect) flushSoon(chunk.byteLength)
+        if (!isThere) flushSoon(chunk.byteLength)
         return undefined
       } catch (cause) {
         if (FULL.has(codeOf(cause))) return refuse('disk-full')
@@ -199,6 +201,11 @@ const alreadyNamed = (manifest: Manifest, landed: Landed, traces: Traces): Landi
   discard: () => removeTraces(traces),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 })
+
+/** A hole reads as zeros: the image of a disk takes as much room here as at its sender. */
+const isZeros = (chunk: Uint8Array): boolean =>
+  chunk[0] === 0 && Buffer.compare(chunk, ZEROS.subarray(0, chunk.byteLength)) === 0
+const ZEROS = new Uint8Array(CHUNK_BYTES) // the system gives it pages when it is first compared with
 
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
