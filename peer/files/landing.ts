@@ -81,10 +81,11 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   if (named !== null) return alreadyNamed(manifest, { path: named, parts: await stamped(partsIn(named)) }, traces)
 
   await using opened = new AsyncDisposableStack()
+  const isNew = (await lstat(traces.part).catch(() => null)) === null
   const ground = opened.use(await openGround(traces.part, places))
   const note = opened.use(await openOwn(traces.note))
   const parts = partsIn(traces.part)
-  const before = await Promise.all(parts.map(({ path }) => lstat(path).catch(() => null)))
+  const before = isNew ? [] : await Promise.all(parts.map(({ path }) => lstat(path).catch(() => null)))
 
   const missing = Math.max(0, manifest.size - allocatedBytes(before))
   const free = await freeBytes(folder)
@@ -105,7 +106,7 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   await note.write(landed, 0, landed.byteLength, 0)
   await note.truncate(landed.byteLength)
   // Nothing was ever written to a part without a length: all of it is one hole.
-  const isHole = places === null && before[0]?.size === 0
+  const isHole = places === null && (isNew || before[0]?.size === 0)
   const span = opened.use(openSpan(parts, manifest, { create: ground.create }))
   if (places === null) await ground.extend(manifest.size)
   const direct = places === null && manifest.size >= manifest.chunkBytes ? await openDirect(traces.part) : null
@@ -162,15 +163,14 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
     },
     finish: async (onNamed) => {
       if (!isWhole()) throw fault('fault', 'a file that is not whole gets no name')
-      await ground.complete(parts)
+      const whole = await ground.complete(parts)
       await close()
-      const whole = await stamped(parts)
       const path =
         places === null
           ? await publishFile(traces.part, folder, name)
           : await publishFolder(traces.part, traces.to, folder, name)
       // A file that gets another name is still the same one.
-      onNamed?.({ path, parts: partsIn(path).map((part, at) => ({ ...part, stamp: whole[at]?.stamp ?? '' })) })
+      onNamed?.({ path, parts: partsIn(path).map((part, at) => ({ ...part, stamp: stampIn(whole[at]) })) })
       await removeTraces(traces)
       return path
     },
@@ -243,6 +243,8 @@ const verified = async (
   await hashChunks({ parts, extent: { size: manifest.size, chunkBytes: manifest.chunkBytes } }, claims, onHash, options)
   return landed
 }
+
+const stampIn = (stats: Stats | undefined): string => (stats === undefined ? '' : stampOf(stats))
 
 const stamped = async (parts: readonly Part[]): Promise<readonly StampedPart[]> => {
   const all: StampedPart[] = []
