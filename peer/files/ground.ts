@@ -13,6 +13,8 @@ export type Ground = AsyncDisposable & {
   create(path: string): Promise<FileHandle>
   /** Gives the single file its length. */
   extend(size: number): Promise<void>
+  /** Brings a small file to the disk as soon as it is written: to open it again at the end costs as much as all the rest. */
+  settle(path: string, file: FileHandle): Promise<void>
   /** Makes what has no bytes, and brings all of it to the disk. @returns what the system then says of each file */
   complete(parts: readonly Part[]): Promise<readonly Stats[]>
 }
@@ -37,13 +39,20 @@ export const openGround = async (root: string, places: Places | null): Promise<G
     await ensure(dirname(path))
     return await openOwn(path)
   }
+  const settled = new Map<string, Stats>()
   return {
     create,
     extend: () => Promise.resolve(),
+    settle: async (path, file) => {
+      await file.sync()
+      settled.set(path, await file.stat())
+    },
     complete: async (parts) => {
       for (const { path, size } of parts) if (size === 0) await (await create(path)).close()
       for (const folder of places.folders) await ensure(join(root, folder))
       const all = await inTurns(parts, async ({ path, size }) => {
+        const known = settled.get(path)
+        if (known?.size === size) return known
         await using file = await open(path, OWN_FLAGS, OWN_MODE)
         const stats = mustBeFile(await file.stat(), path)
         if (stats.size === size) {
@@ -66,6 +75,7 @@ const openFileGround = async (path: string): Promise<Ground> => {
   return {
     create: openOwn,
     extend: (size) => file.truncate(size),
+    settle: () => Promise.resolve(), // `complete` does it
     complete: async () => {
       await file.sync()
       return [await file.stat()]

@@ -107,7 +107,7 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   await note.truncate(landed.byteLength)
   // Nothing was ever written to a part without a length: all of it is one hole.
   const isHole = places === null && (isNew || before[0]?.size === 0)
-  const span = opened.use(openSpan(parts, manifest, { create: ground.create }))
+  const span = opened.use(openSpan(parts, manifest, { create: ground.create, onFilled: ground.settle }))
   if (places === null) await ground.extend(manifest.size)
   const direct = places === null && manifest.size >= manifest.chunkBytes ? await openDirect(traces.part) : null
   if (direct !== null) opened.use(direct)

@@ -27,6 +27,8 @@ export type Span = AsyncDisposable & {
 export type SpanOptions = {
   /** Opens a file of a span that is written; without it the span is read only. */
   readonly create?: (path: string) => Promise<FileHandle>
+  /** A file was written in one piece, and is open still. */
+  readonly onFilled?: (path: string, file: FileHandle) => Promise<void>
 }
 
 /** A piece of a chunk that lies in one file: `length` bytes at `at` in the file, `from` in the chunk. */
@@ -101,7 +103,11 @@ export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOp
     },
     write: async (index, chunk) => {
       await inTurns(piecesOf(starts, extent, index), ({ part, at, from, length }) =>
-        withPart(part, (file) => writeAll(file, chunk.subarray(from, from + length), at)),
+        withPart(part, async (file) => {
+          await writeAll(file, chunk.subarray(from, from + length), at)
+          const { path = '', size = 0 } = parts[part] ?? {}
+          if (length === size) await options.onFilled?.(path, file)
+        }),
       )
     },
     flush: async () => {
