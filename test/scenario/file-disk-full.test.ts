@@ -39,11 +39,12 @@ testWithSmallDisk(
     let reached = 0
     let told: FileProgress['refusal']
     let least = Number.POSITIVE_INFINITY
+    let filling = false
     let cleared = false
     void bob
       .until((event) => {
         const progress = progressOf(event)
-        if (progress?.state === 'waiting' && progress.refusal?.code === 'disk-full') told ??= progress.refusal
+        if (progress?.state === 'waiting' && filling) told ??= progress.refusal
         if (progress?.state !== 'fetching') return false
         if (told === undefined) reached = Math.max(reached, progress.bytes)
         else if (cleared) least = Math.min(least, progress.bytes)
@@ -52,11 +53,14 @@ testWithSmallDisk(
       .catch(() => undefined)
     await bob.until((event) => (progressOf(event)?.bytes ?? 0) >= 2 * CHUNK_BYTES)
 
+    filling = true
     disk.fill()
     const isFull = (event: PeerEvent): boolean => progressOf(event)?.refusal?.code === 'disk-full'
     const { event } = await bob.until(isFull)
     expect(progressOf(event)?.state).toBe('waiting')
     if (told === undefined) throw new Error('nothing was told')
+    // Told by the write that found no room, and not only by the next look at the disk, which would say how much is missing.
+    expect(told).toEqual({ kind: 'refusal', code: 'disk-full', detail: undefined, by: 'here' })
     expect(wordsOf(told)).toMatch(/not enough room on the disk/)
     expect(reached).toBeLessThan(content.byteLength)
 
