@@ -156,7 +156,7 @@ program
   .argument('<path...>', 'files and folders')
   .option('--to <place>', '#room or @user; #general without')
   .option('--wait <seconds>', 'how long to wait for somebody to fetch all of it', '600')
-  .description('offer files and folders, and stay until somebody has fetched each')
+  .description('offer files and folders together, and stay until somebody has fetched all of it')
   .action(async (paths: string[], _options: unknown, command: Command) => {
     const options = command.optsWithGlobals<WaitOptions>()
     const order = orderOf(options, seconds(options.wait))

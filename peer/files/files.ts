@@ -21,10 +21,11 @@ import { createShelf, type ListedFile } from './shelf.ts'
 /** What people do with files. An id is that of the message that offers one. */
 export type Files = {
   /**
-   * Offers a file or a folder in a room; it is served from where it is. `skipped`: links and the like, which stay here.
+   * Offers a file, a folder, or several as one folder, in a room; they are served from where they are. `skipped`: links and
+   * the like, which stay here.
    * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `file-too-many`, `file-name-unsafe`, `storage-failed`
    */
-  offer(room: RoomId, path: string): Promise<{ readonly id: RecordHash; readonly skipped: number }>
+  offer(room: RoomId, ...paths: readonly string[]): Promise<{ readonly id: RecordHash; readonly skipped: number }>
   /** Fetches what a message offers; progress comes as events. `file-not-held`: it offers nothing. */
   fetch(id: RecordHash): Refusal | null
   /** Stops fetching, or serving, until it is resumed; also over a restart. */

@@ -1,9 +1,9 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { fault } from '../../shared/errors.ts'
 import { syncFolder } from '../../shared/folder.ts'
-import { SYNCED_AT_ONCE } from '../../shared/limits.ts'
+import { inTurns } from './in-turns.ts'
 import type { Places } from './path.ts'
 import { codeOf, type Part } from './span.ts'
 
@@ -13,8 +13,10 @@ export type Ground = AsyncDisposable & {
   create(path: string): Promise<FileHandle>
   /** Gives the single file its length. */
   extend(size: number): Promise<void>
-  /** Makes what has no bytes, and brings all of it to the disk. */
-  complete(parts: readonly Part[]): Promise<void>
+  /** Brings a small file to the disk as soon as it is written: to open it again at the end costs as much as all the rest. */
+  settle(path: string, file: FileHandle): Promise<void>
+  /** Makes what has no bytes, and brings all of it to the disk. @returns what the system then says of each file */
+  complete(parts: readonly Part[]): Promise<readonly Stats[]>
 }
 
 /** @param places what goes into a folder; null for a single file */
@@ -37,18 +39,32 @@ export const openGround = async (root: string, places: Places | null): Promise<G
     await ensure(dirname(path))
     return await openOwn(path)
   }
+  const settled = new Map<string, Stats>()
   return {
     create,
     extend: () => Promise.resolve(),
+    settle: async (path, file) => {
+      await file.sync()
+      settled.set(path, await file.stat())
+    },
     complete: async (parts) => {
       for (const { path, size } of parts) if (size === 0) await (await create(path)).close()
       for (const folder of places.folders) await ensure(join(root, folder))
-      await inTurns(parts, async ({ path, size }) => {
-        await using file = await openOwn(path)
-        if ((await file.stat()).size !== size) await file.truncate(size) // somebody has added to it
+      const all = await inTurns(parts, async ({ path, size }) => {
+        const known = settled.get(path)
+        if (known?.size === size) return known
+        await using file = await open(path, OWN_FLAGS, OWN_MODE)
+        const stats = mustBeFile(await file.stat(), path)
+        if (stats.size === size) {
+          await file.sync()
+          return stats
+        }
+        await file.truncate(size) // somebody has added to it
         await file.sync()
+        return await file.stat()
       })
       await inTurns([...made], syncFolder)
+      return all
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
@@ -59,7 +75,11 @@ const openFileGround = async (path: string): Promise<Ground> => {
   return {
     create: openOwn,
     extend: (size) => file.truncate(size),
-    complete: () => file.sync(),
+    settle: () => Promise.resolve(), // `complete` does it
+    complete: async () => {
+      await file.sync()
+      return [await file.stat()]
+    },
     [Symbol.asyncDispose]: () => file.close(),
   }
 }
@@ -70,17 +90,22 @@ const OWN_MODE = 0o600
 
 /** Opens a file of ours, or makes it. @throws LanyardError `storage-failed` for what is no file */
 export const openOwn = async (path: string): Promise<FileHandle> => {
+  try {
+    return await open(path, OWN_FLAGS | constants.O_EXCL, OWN_MODE) // new: it is what we have just made
+  } catch (cause) {
+    if (codeOf(cause) !== 'EEXIST') throw cause
+  }
   const file = await open(path, OWN_FLAGS, OWN_MODE)
-  if ((await file.stat()).isFile()) return file
-  await file.close()
-  throw fault('storage-failed', `${path} is not a file`)
+  try {
+    mustBeFile(await file.stat(), path)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 
-/** A few at a time: each waits for the disk, and the disk takes several as fast as one. */
-const inTurns = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
-  let next = 0
-  const worker = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item)
-  }
-  await Promise.all(Array.from({ length: SYNCED_AT_ONCE }, worker))
+const mustBeFile = (stats: Stats, path: string): Stats => {
+  if (!stats.isFile()) throw fault('storage-failed', `${path} is not a file`)
+  return stats
 }

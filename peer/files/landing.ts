@@ -2,11 +2,12 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import { DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
+import { CHUNK_BYTES, DISK_CHECK_BYTES, DISK_RESERVE_BYTES, FILE_FLUSH_BYTES } from '../../shared/limits.ts'
 import { type Bitmap, countBits, emptyBitmap, hasBit, setBit } from './bitmap.ts'
+import { openDirect } from './direct.ts'
 import { chunkCount, chunkLength } from './extent.ts'
 import { openGround, openOwn } from './ground.ts'
-import { hashChunks, type ReadOptions } from './hash-pool.ts'
+import { hashChunks, type ReadOptions } from './hash-chunks.ts'
 import { chunkHash, type Manifest } from './manifest.ts'
 import { safeFileName } from './name.ts'
 import { placesOf } from './path.ts'
@@ -80,10 +81,11 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   if (named !== null) return alreadyNamed(manifest, { path: named, parts: await stamped(partsIn(named)) }, traces)
 
   await using opened = new AsyncDisposableStack()
+  const isNew = (await lstat(traces.part).catch(() => null)) === null
   const ground = opened.use(await openGround(traces.part, places))
   const note = opened.use(await openOwn(traces.note))
   const parts = partsIn(traces.part)
-  const before = await Promise.all(parts.map(({ path }) => lstat(path).catch(() => null)))
+  const before = isNew ? [] : await Promise.all(parts.map(({ path }) => lstat(path).catch(() => null)))
 
   const missing = Math.max(0, manifest.size - allocatedBytes(before))
   const free = await freeBytes(folder)
@@ -103,8 +105,12 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
   }
   await note.write(landed, 0, landed.byteLength, 0)
   await note.truncate(landed.byteLength)
-  const span = opened.use(openSpan(parts, manifest, { create: ground.create }))
+  // Nothing was ever written to a part without a length: all of it is one hole.
+  const isHole = places === null && (isNew || before[0]?.size === 0)
+  const span = opened.use(openSpan(parts, manifest, { create: ground.create, onFilled: ground.settle }))
   if (places === null) await ground.extend(manifest.size)
+  const direct = places === null && manifest.size >= manifest.chunkBytes ? await openDirect(traces.part) : null
+  if (direct !== null) opened.use(direct)
 
   const handles = opened.move()
   const close = async () => {
@@ -142,12 +148,13 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
         if ((await freeBytes(folder)) < DISK_RESERVE_BYTES) return refuse('disk-full')
       }
       try {
-        await span.write(index, chunk)
+        const isThere = (isHole && isZeros(chunk)) || (await direct?.write(chunk, index * manifest.chunkBytes)) === true
+        if (!isThere) await span.write(index, chunk)
         // One byte in place, after the chunk: no crash leaves half a note, and a claim too many is found at the resume.
         const at = setBit(landed, index)
         noting = noting.then(() => writeAll(note, landed.subarray(at, at + 1), at))
         await noting
-        flushSoon(chunk.byteLength)
+        if (!isThere) flushSoon(chunk.byteLength)
         return undefined
       } catch (cause) {
         if (FULL.has(codeOf(cause))) return refuse('disk-full')
@@ -156,15 +163,14 @@ export const openLanding = async (plan: LandingPlan, options: ReadOptions = {}):
     },
     finish: async (onNamed) => {
       if (!isWhole()) throw fault('fault', 'a file that is not whole gets no name')
-      await ground.complete(parts)
+      const whole = await ground.complete(parts)
       await close()
-      const whole = await stamped(parts)
       const path =
         places === null
           ? await publishFile(traces.part, folder, name)
           : await publishFolder(traces.part, traces.to, folder, name)
       // A file that gets another name is still the same one.
-      onNamed?.({ path, parts: partsIn(path).map((part, at) => ({ ...part, stamp: whole[at]?.stamp ?? '' })) })
+      onNamed?.({ path, parts: partsIn(path).map((part, at) => ({ ...part, stamp: stampIn(whole[at]) })) })
       await removeTraces(traces)
       return path
     },
@@ -195,6 +201,11 @@ const alreadyNamed = (manifest: Manifest, landed: Landed, traces: Traces): Landi
   discard: () => removeTraces(traces),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 })
+
+/** A hole reads as zeros: the image of a disk takes as much room here as at its sender. */
+const isZeros = (chunk: Uint8Array): boolean =>
+  chunk[0] === 0 && Buffer.compare(chunk, ZEROS.subarray(0, chunk.byteLength)) === 0
+const ZEROS = new Uint8Array(CHUNK_BYTES) // the system gives it pages when it is first compared with
 
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
@@ -232,6 +243,8 @@ const verified = async (
   await hashChunks({ parts, extent: { size: manifest.size, chunkBytes: manifest.chunkBytes } }, claims, onHash, options)
   return landed
 }
+
+const stampIn = (stats: Stats | undefined): string => (stats === undefined ? '' : stampOf(stats))
 
 const stamped = async (parts: readonly Part[]): Promise<readonly StampedPart[]> => {
   const all: StampedPart[] = []

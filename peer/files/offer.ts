@@ -1,4 +1,4 @@
-import { basename, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { isRefusal, LanyardError, type Refusal } from '../../shared/errors.ts'
 import type { Random } from '../../shared/random.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
@@ -6,7 +6,7 @@ import type { FileProgress } from '../events.ts'
 import type { FileStore, ShelvedFile } from '../store/files.ts'
 import { decodeManifest, type Manifest, manifestBytes, manifestHash } from './manifest.ts'
 import { toPlainName } from './name.ts'
-import { buildManifest, lookAt, type Source } from './source.ts'
+import { buildManifest, lookAt, lookAtAll, type Source } from './source.ts'
 
 export type FileContent = Extract<MessageContent, { kind: 'file' }>
 
@@ -27,14 +27,17 @@ export type OfferParts = {
 }
 
 /**
- * Makes the offer of a file or a folder, under a key of its own. What was offered or fetched before, and has not changed
- * since, is not hashed again.
+ * Makes the offer of a file, a folder, or several of them as one folder, under a key of its own. What was offered or fetched
+ * before, and has not changed since, is not hashed again.
  * @throws LanyardError `file-unreadable`, `file-changed`, `file-too-large`, `file-too-many`, `file-name-unsafe`
  */
-export const makeOffer = async (parts: OfferParts, given: string): Promise<MadeOffer> => {
-  const path = resolve(given)
-  const name = toPlainName(basename(path))
-  const source = taken(await lookAt(path, parts.signal), given)
+export const makeOffer = async (parts: OfferParts, paths: readonly string[]): Promise<MadeOffer> => {
+  const given = paths.join(', ')
+  const [first = '', ...others] = new Set(paths.map((path) => resolve(path)))
+  const isOne = others.length === 0
+  const name = toPlainName(isOne ? basename(first) : `${basename(first)} and ${others.length} more`)
+  const source = taken(await (isOne ? lookAt(first, parts.signal) : lookAtAll([first, ...others], parts.signal)), given)
+  const path = isOne ? first : dirname(first)
   const manifest = known(parts, source) ?? (await hashed(parts, source, name, given))
   const { size, tree } = manifest
   const content: FileContent = {

@@ -22,15 +22,18 @@ const HIDDEN = /^\.(?=[^. -])/u
  * The parts of a path that somebody else chose, each in Unicode's composed form, or `file-name-unsafe`: a path leads
  * downwards only, part by part, each of them one plain name.
  */
-export const safePath = (path: string): readonly string[] | Refusal => {
-  if (encoder.encode(path).byteLength > FILE_PATH_MAX_BYTES)
+export const safePath = (path: string): readonly string[] | Refusal => safePathBy(path, safePart)
+
+/** @param judge `safePart`, or what remembers its answers */
+const safePathBy = (path: string, judge: typeof safePart): readonly string[] | Refusal => {
+  if (Buffer.byteLength(path) > FILE_PATH_MAX_BYTES)
     return refuse('file-name-unsafe', `a path over ${FILE_PATH_MAX_BYTES} bytes`)
   const parts = path.split('/')
   if (parts.length > FILE_PATH_MAX_DEPTH)
     return refuse('file-name-unsafe', `a path over ${FILE_PATH_MAX_DEPTH} folders deep`)
   const safe: string[] = []
   for (const part of parts) {
-    const name = safePart(part)
+    const name = judge(part)
     if (isRefusal(name)) return name
     safe.push(name)
   }
@@ -54,14 +57,19 @@ export type Places = { readonly files: readonly string[]; readonly folders: read
  */
 export const placesOf = (tree: Tree): Places | Refusal => {
   const taken = new Set<string>()
+  /** Of names that are alike, the number to try next: thousands of them are not each tried from the first on. */
+  const numbers = new Map<string, number>()
   const folders = new Map<string, string>([['', '']])
   /** The first numbered form of a name that is free in a folder. */
   const free = (folder: string, name: string): string => {
-    for (let number = 1; ; number++) {
-      const path = folder === '' ? numberedName(name, number) : `${folder}/${numberedName(name, number)}`
-      const folded = foldOf(path)
+    const inside = folder === '' ? '' : `${folder}/`
+    const alike = foldOf(inside + name)
+    for (let number = numbers.get(alike) ?? 1; ; number++) {
+      const path = inside + numberedName(name, number)
+      const folded = number === 1 ? alike : foldOf(path)
       if (taken.has(folded)) continue
       taken.add(folded)
+      numbers.set(alike, number + 1)
       return path
     }
   }
@@ -73,15 +81,22 @@ export const placesOf = (tree: Tree): Places | Refusal => {
     folders.set(key, path)
     return path
   }
+  // Names of folders come again with every file below.
+  const judged = new Map<string, string | Refusal>()
+  const judge = (part: string): string | Refusal => {
+    const known = judged.get(part) ?? safePart(part)
+    judged.set(part, known)
+    return known
+  }
   const files: string[] = []
   for (const { path } of tree.files) {
-    const parts = safePath(path)
+    const parts = safePathBy(path, judge)
     if (isRefusal(parts)) return parts
     files.push(free(folderOf(parts.slice(0, -1)), parts.at(-1) ?? ''))
   }
   const empty: string[] = []
   for (const path of tree.folders) {
-    const parts = safePath(path)
+    const parts = safePathBy(path, judge)
     if (isRefusal(parts)) return parts
     empty.push(folderOf(parts))
   }
@@ -89,7 +104,8 @@ export const placesOf = (tree: Tree): Places | Refusal => {
 }
 
 /** Equal for names that some disk takes for one: NTFS and APFS ignore case, APFS the Unicode form as well. */
-export const foldOf = (path: string): string => path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
+export const foldOf = (path: string): string =>
+  isAscii(path) ? path.toLowerCase() : path.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFC')
 
 /**
  * What is wrong with a tree, in words; null for a sound one. Files and folders each stand in the order of their paths'
@@ -117,4 +133,6 @@ const isAscending = (paths: readonly string[]): boolean =>
 /** The order of paths in a manifest: that of their UTF-8 bytes. */
 export const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
-const encoder = new TextEncoder()
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/
+const isAscii = (text: string): boolean => ASCII.test(text)

@@ -7,6 +7,7 @@ import type { Session } from '../network/sessions.ts'
 import { sealChunk } from './chunk.ts'
 import { chunkCount } from './extent.ts'
 import type { ChunkReader, Holding } from './holding.ts'
+import { createOneEach, type OneEach } from './one-each.ts'
 import type { Pace } from './pace.ts'
 
 export type ServeParts = {
@@ -28,6 +29,7 @@ const reply = (frames: Frames, message: FileReply): Promise<void> => frames.send
 export const createServing = (parts: ServeParts): ((frames: Frames, session: Session) => Promise<void>) => {
   const seats = new Map<RecordHash, number>()
   const room = { shared: CHUNKS_AHEAD_SHARED }
+  const oneEach = createOneEach()
   /** The roads of each offer, each with what tells its fetcher that a chunk was given to another. */
   const roads = new Map<RecordHash, Set<(index: number) => void>>()
 
@@ -50,7 +52,7 @@ export const createServing = (parts: ServeParts): ((frames: Frames, session: Ses
     const onGiven = (index: number): void => {
       for (const tell of others) if (tell !== road.given) tell(index)
     }
-    const road = createRoad(parts, { frames, session, held, record, reader, room, onGiven })
+    const road = createRoad(parts, { frames, session, held, record, reader, room, oneEach, onGiven })
     road.tell({ kind: 'held', manifest, chunks: held.have(), seat })
     others.add(road.given)
     try {
@@ -75,13 +77,15 @@ type RoadParts = {
   readonly reader: ChunkReader
   /** Chunks that all roads together may still read ahead. */
   readonly room: { shared: number }
+  /** One chunk at a time is on its way to a peer, however many roads it has: all peers get as much. */
+  readonly oneEach: OneEach
   /** This road's fetcher was given a chunk: others may have it of that one. */
   readonly onGiven: (index: number) => void
 }
 
 /** One fetcher's road: answers go out in the order of its requests, and what has come to us in between. */
 const createRoad = (parts: ServeParts, road: RoadParts) => {
-  const { frames, session, held, record, reader, room } = road
+  const { frames, session, held, record, reader, room, oneEach } = road
   let ended: Refusal | null = null
   let line: Promise<void> = Promise.resolve()
   const queue = (work: () => Promise<void>): Promise<void> => {
@@ -110,25 +114,28 @@ const createRoad = (parts: ServeParts, road: RoadParts) => {
     ahead++
     const memory = spare.pop() ?? new Uint8Array(held.manifest.chunkBytes)
     const reading = reader.read(index, memory).catch((): Refusal => refuse('file-unreadable'))
+    const give = async (): Promise<void> => {
+      const chunk = await reading
+      if (ended !== null) return
+      const barred = parts.mayServe(record) ?? parts.mayRead(held.room, session)
+      const sealed =
+        barred ?? (isRefusal(chunk) ? chunk : sealChunk(held, index, chunk, frames.handsBack ? chunk : undefined))
+      if (isRefusal(sealed)) {
+        // Told at once: the fetcher waits for this very answer, and asks nothing more before it.
+        ended = refuse('stream-closed')
+        await reply(frames, { kind: 'refused', code: sealed.code })
+        await frames.close()
+        return
+      }
+      await parts.pace.take(sealed.ciphertext.byteLength, stopped.signal)
+      await reply(frames, { kind: 'sealed', index, tag: sealed.tag })
+      await frames.send(sealed.ciphertext)
+      served += sealed.ciphertext.byteLength
+      parts.onServed(held, session, served, false)
+    }
     return queue(async () => {
       try {
-        const chunk = await reading
-        if (ended !== null) return
-        const barred = parts.mayServe(record) ?? parts.mayRead(held.room, session)
-        const sealed =
-          barred ?? (isRefusal(chunk) ? chunk : sealChunk(held, index, chunk, frames.handsBack ? chunk : undefined))
-        if (isRefusal(sealed)) {
-          // Told at once: the fetcher waits for this very answer, and asks nothing more before it.
-          ended = refuse('stream-closed')
-          await reply(frames, { kind: 'refused', code: sealed.code })
-          await frames.close()
-          return
-        }
-        await parts.pace.take(sealed.ciphertext.byteLength, stopped.signal)
-        await reply(frames, { kind: 'sealed', index, tag: sealed.tag })
-        await frames.send(sealed.ciphertext)
-        served += sealed.ciphertext.byteLength
-        parts.onServed(held, session, served, false)
+        await oneEach(session.device.peerId, give)
       } finally {
         spare.push(memory)
         ahead--

@@ -35,10 +35,10 @@ export type ListedFile = {
 /** Our files: what was offered to us, what we offer, what we hold, what we are fetching. */
 export type Shelf = {
   /**
-   * Offers a file or a folder in a room. It stays where it is, and is served from there.
+   * Offers a file, a folder or several in a room. They stay where they are, and are served from there.
    * @throws LanyardError as `makeOffer`
    */
-  offer(room: RoomId, path: string): Promise<{ readonly id: RecordHash; readonly skipped: number }>
+  offer(room: RoomId, ...paths: readonly string[]): Promise<{ readonly id: RecordHash; readonly skipped: number }>
   /** Fetches what a message offers, now and again until it is whole; also one that was paused or declined. */
   want(id: RecordHash): Refusal | null
   /** Stops fetching or serving it, for as long as our user likes. */
@@ -149,9 +149,9 @@ export const createShelf = (parts: ShelfParts): Shelf => {
   }
 
   return {
-    offer: async (room, path) => {
+    offer: async (room, ...paths) => {
       const options = { files, contentOf, random: parts.random, onProgress: parts.onProgress, signal: stopping.signal }
-      const { content, shelved, skipped } = await makeOffer(options, path)
+      const { content, shelved, skipped } = await makeOffer(options, paths)
       const record = await parts.send(room, content)
       files.put({ ...shelved, record, room, state: 'held', paused: false, own: true })
       return { id: record, skipped }

@@ -1,12 +1,13 @@
 import { lstat, realpath, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { isRefusal, LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
-import { CHUNK_BYTES, MANIFEST_MAX_BYTES, MANIFEST_MAX_CHUNKS } from '../../shared/limits.ts'
+import { CHUNK_BYTES, MANIFEST_MAX_BYTES, MANIFEST_MAX_CHUNKS, MANIFEST_MAX_ENTRIES } from '../../shared/limits.ts'
 import { chunkCount } from './extent.ts'
-import { hashChunks, type ReadOptions } from './hash-pool.ts'
+import { hashChunks, type ReadOptions } from './hash-chunks.ts'
 import { type Manifest, manifestBytes } from './manifest.ts'
-import type { Tree } from './path.ts'
+import { byBytes, safePath, type Tree } from './path.ts'
 import type { Part } from './span.ts'
-import { stampOf, walkFolder } from './tree.ts'
+import { plainNames, stampOf, walkFolder } from './tree.ts'
 
 /** A file of a source as it was when it was looked at. */
 export type StampedPart = Part & { readonly stamp: string }
@@ -39,8 +40,34 @@ export const lookAt = async (path: string, signal?: AbortSignal): Promise<Source
   }
 }
 
+/** Looks at several files and folders, to be offered as one folder in which each has its own name. Refused is what `lookAt` refuses. */
+export const lookAtAll = async (paths: readonly string[], signal?: AbortSignal): Promise<Source | Refusal> => {
+  const names = plainNames(paths.map((path) => basename(path)))
+  const files: { readonly path: string; readonly part: StampedPart }[] = []
+  const folders: string[] = []
+  let skipped = 0
+  for (const [at, given] of paths.entries()) {
+    const name = names[at] ?? ''
+    const found = await lookAt(given, signal)
+    if (isRefusal(found)) return found
+    skipped += found.skipped
+    const tree = found.tree ?? { files: [{ path: '' }], folders: [] }
+    const below = (path: string): string => (path === '' ? name : `${name}/${path}`)
+    for (const [index, part] of found.parts.entries()) files.push({ path: below(tree.files[index]?.path ?? ''), part })
+    folders.push(...(tree.files.length + tree.folders.length === 0 ? [name] : tree.folders.map(below)))
+  }
+  if (files.length + folders.length > MANIFEST_MAX_ENTRIES) return refuse('file-too-many')
+  for (const path of [...files.map((file) => file.path), ...folders]) {
+    const safe = safePath(path)
+    if (isRefusal(safe)) return safe
+  }
+  files.sort((a, b) => byBytes(a.path, b.path))
+  const listed = files.map(({ path, part }) => ({ path, size: part.size }))
+  return { parts: files.map(({ part }) => part), tree: { files: listed, folders: folders.sort(byBytes) }, skipped }
+}
+
 /**
- * Reads a source once and hashes it, in worker threads. Refused are what is too large (`file-too-large`), what can't be
+ * Reads a source once and hashes it, beside the event loop. Refused are what is too large (`file-too-large`), what can't be
  * read (`file-unreadable`), and what changes meanwhile (`file-changed`).
  */
 export const buildManifest = async (source: Source, options: ReadOptions = {}): Promise<Manifest | Refusal> => {

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { fault, type Refusal, refuse } from '../../shared/errors.ts'
 import { FILES_OPEN_MAX } from '../../shared/limits.ts'
 import { chunkLength, type Extent } from './extent.ts'
+import { inTurns } from './in-turns.ts'
 
 /** One of the files that lie behind each other in a span. */
 export type Part = {
@@ -26,6 +27,8 @@ export type Span = AsyncDisposable & {
 export type SpanOptions = {
   /** Opens a file of a span that is written; without it the span is read only. */
   readonly create?: (path: string) => Promise<FileHandle>
+  /** A file was written in one piece, and is open still. */
+  readonly onFilled?: (path: string, file: FileHandle) => Promise<void>
 }
 
 /** A piece of a chunk that lies in one file: `length` bytes at `at` in the file, `from` in the chunk. */
@@ -86,20 +89,26 @@ export const openSpan = (parts: readonly Part[], extent: Extent, options: SpanOp
 
   return {
     read: async (index, into = new Uint8Array(chunkLength(extent, index))) => {
-      for (const { part, at, from, length } of piecesOf(starts, extent, index)) {
+      const read = await inTurns(piecesOf(starts, extent, index), async ({ part, at, from, length }) => {
         const filled = await withPart(part, (file) => readAll(file, into, from, length, at)).catch((error: unknown) => {
           if (isMissing(error)) return null
           throw error
         })
         if (filled === null) return refuse('file-unreadable', 'it is gone')
-        if (filled < length) return refuse('file-changed', 'it is shorter than it was')
-      }
+        return filled < length ? refuse('file-changed', 'it is shorter than it was') : null
+      })
+      const wrong = read.find((refusal) => refusal !== null)
+      if (wrong !== undefined) return wrong
       return into.subarray(0, chunkLength(extent, index))
     },
     write: async (index, chunk) => {
-      for (const { part, at, from, length } of piecesOf(starts, extent, index)) {
-        await withPart(part, (file) => writeAll(file, chunk.subarray(from, from + length), at))
-      }
+      await inTurns(piecesOf(starts, extent, index), ({ part, at, from, length }) =>
+        withPart(part, async (file) => {
+          await writeAll(file, chunk.subarray(from, from + length), at)
+          const { path = '', size = 0 } = parts[part] ?? {}
+          if (length === size) await options.onFilled?.(path, file)
+        }),
+      )
     },
     flush: async () => {
       await Promise.all([...opened.keys()].map((part) => withPart(part, (file) => file.datasync())))

@@ -58,7 +58,7 @@ export const walkFolder = async (root: string, signal?: AbortSignal): Promise<Fo
 const isOffered = ({ name }: Dirent): boolean => !name.startsWith('.lanyard-') // a transfer of ours that is under way
 
 /** Names that others take, no two of them alike on any disk. */
-const plainNames = (names: readonly string[]): readonly string[] => {
+export const plainNames = (names: readonly string[]): readonly string[] => {
   const taken = new Set<string>()
   return names.map((name) => {
     const plain = safePart(name) === name ? name : toPlainName(name)

@@ -10,7 +10,7 @@ import { plain, sizeOf } from './lines.ts'
 import { placeOf } from './places.ts'
 
 /** What the commands about files do, a line each. An ID is the beginning that stands behind an offer. */
-export const FILE_HELP = `/send PATH…                offer files and folders in this room; in quotes where a name has a space
+export const FILE_HELP = `/send PATH…                offer files and folders in this room, together; in quotes where a name has a space
 /files                     what was offered here, by whom, and who has it
 /get ID                    fetch a file that was offered (small ones come by themselves)
 /pause ID, /resume ID      stop fetching or serving one for a while, and go on
@@ -28,16 +28,17 @@ export const fileCommands = (desk: Desk): Commands => {
   }
   return {
     '/send': async (rest) => {
-      for (const path of await pathsOf(files.folder(), needed(rest, '/send PATH'))) {
-        const { id, skipped } = await files.offer(desk.here(), path)
-        const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
-        show(`* offered ${path}; keep this running while others fetch it${left}`, {
-          event: 'stored',
-          id,
-          file: path,
-          skipped,
-        })
-      }
+      const paths = await pathsOf(files.folder(), needed(rest, '/send PATH'))
+      const { id, skipped } = await files.offer(desk.here(), ...paths)
+      const file = paths.join(', ')
+      const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
+      show(`* offered ${file}; keep this running while others fetch it${left}`, {
+        event: 'stored',
+        id,
+        file,
+        paths,
+        skipped,
+      })
     },
     '/files': async (rest) => {
       const [word, start = ''] = rest.split(/\s+/)

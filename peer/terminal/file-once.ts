@@ -32,7 +32,7 @@ const watch = (peer: Peer, json: boolean, output: Output, concerns: (progress: F
 }
 
 /**
- * Offers files and folders, and serves them until one other device has all of each.
+ * Offers files and folders, together, and serves them until one other device has all of it.
  * @throws LanyardError `too-late` when nobody has within the wait
  */
 export const send = async (
@@ -41,32 +41,28 @@ export const send = async (
   { to, waitMs, json }: Order,
   output: Output,
 ): Promise<void> => {
-  const offered = new Map<RecordHash, Set<string>>()
   const { print, end } = watch(peer, json, output, () => true)
+  const room = to === undefined ? peer.general : orThrow(findPlace(peer, to))
+  const { id, skipped } = await peer.files.offer(room, ...paths)
+  const devices = new Set<string>()
   const endServed = peer.on((event) => {
     if (event.kind !== 'file' || event.progress.state !== 'served') return
-    const { id, device } = event.progress
-    if (id !== '' && device !== undefined) offered.get(id)?.add(device)
+    const { id: served, device } = event.progress
+    if (served === id && device !== undefined) devices.add(device)
   })
-  const room = to === undefined ? peer.general : orThrow(findPlace(peer, to))
-  for (const path of paths) {
-    const { id, skipped } = await peer.files.offer(room, path)
-    offered.set(id, new Set())
-    const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
-    print(`offered ${path}; waiting for somebody to fetch it${left}`, { event: 'stored', id, file: path, skipped })
-  }
-  const all = (): boolean => [...offered.values()].every((devices) => devices.size > 0)
-  await until(peer, waitMs, all)
+  const file = paths.join(', ')
+  const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
+  print(`offered ${file}; waiting for somebody to fetch it${left}`, { event: 'stored', id, file, paths, skipped })
+  await until(peer, waitMs, () => devices.size > 0)
   end()
   endServed()
-  if (!all()) throw new LanyardError(refuse('too-late', `nobody has fetched all of it in ${waitMs / 1000} s`))
-  for (const [id, devices] of offered) {
-    print(`fetched by ${devices.size} ${devices.size === 1 ? 'device' : 'devices'}`, {
-      event: 'served',
-      id,
-      devices: [...devices],
-    })
-  }
+  if (devices.size === 0)
+    throw new LanyardError(refuse('too-late', `nobody has fetched all of it in ${waitMs / 1000} s`))
+  print(`fetched by ${devices.size} ${devices.size === 1 ? 'device' : 'devices'}`, {
+    event: 'served',
+    id,
+    devices: [...devices],
+  })
 }
 
 /** What was offered, once the wait for news is over. */

@@ -29,6 +29,12 @@ export const withAim = (figure: Metric, relation: '≤' | '≥', aim: number): M
   met: relation === '≤' ? figure.value <= aim : figure.value >= aim,
 })
 
+/** With what the ratio to what was measured beside it should be. */
+export const withRatioAim = (figure: Metric, relation: '≤' | '≥', aim: number): Metric => {
+  const ratio = figure.ratio ?? Number.NaN
+  return { ...figure, aim: `${relation} ${aim} × that`, met: relation === '≤' ? ratio <= aim : ratio >= aim }
+}
+
 /** The last line of `--json`. */
 export const resultLine = (bench: string, metrics: Metrics): string =>
   JSON.stringify({ bench, node: process.version, cores: availableParallelism(), metrics })

@@ -74,6 +74,40 @@ test('a folder arrives whole under its name: large files, small ones, empty ones
   expect(await contentOf(again)).toEqual(await contentOf(source))
 })
 
+test('several files and folders are one offer, each under its own name, and no two under one', async () => {
+  await using world = await createWorld()
+  const alice = await world.settle('alice')
+  const bob = await world.settle('bob')
+  const source = join(world.folder, 'source')
+  await fill(source, {
+    'plan.txt': 'one',
+    'old/plan.txt': 'another',
+    'photos/a.jpg': randomBytes(CHUNK_BYTES + 1),
+    'photos/b/c.jpg': 'c',
+    '.profile': 'asked for by name',
+  })
+  await mkdir(join(source, 'nothing'), { mode: 0o700 })
+  const paths = ['plan.txt', 'old/plan.txt', 'photos', '.profile', 'nothing', 'plan.txt'].map((one) =>
+    join(source, one),
+  )
+  const { id } = await alice.peer.files.offer(alice.peer.general, ...paths)
+  const { path = '' } = progressOf(await bob.until(whole))
+  expect(path.endsWith('plan.txt and 4 more')).toBe(true)
+  expect(await readdir(join(path, '..'))).toEqual(['plan.txt and 4 more'])
+  expect(Object.keys(await contentOf(path)).sort()).toEqual(
+    ['.profile', 'nothing', 'photos', 'photos/a.jpg', 'photos/b', 'photos/b/c.jpg', 'plan (2).txt', 'plan.txt'].sort(),
+  )
+  expect(await readFile(join(path, 'plan.txt'), 'utf8')).toBe('one')
+  expect(await readFile(join(path, 'plan (2).txt'), 'utf8')).toBe('another')
+  expect((await readFile(join(path, 'photos/a.jpg'))).equals(await readFile(join(source, 'photos/a.jpg')))).toBe(true)
+  // The sender's own stay where they are, whatever becomes of the offer.
+  expect(await alice.peer.files.remove(id)).toBeNull()
+  expect(await readdir(source)).toHaveLength(5)
+  await expect(
+    alice.peer.files.offer(alice.peer.general, join(source, 'plan.txt'), join(source, 'gone')),
+  ).rejects.toMatchObject({ code: 'file-unreadable' })
+})
+
 test('a thousand small files are one offer of a few chunks', async () => {
   await using world = await createWorld()
   const alice = await world.settle('alice')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hasBit } from '../../peer/files/bitmap.ts'
-import type { ReadOptions } from '../../peer/files/hash-pool.ts'
+import type { ReadOptions } from '../../peer/files/hash-chunks.ts'
 import { type Landing, type LandingPlan, openLanding } from '../../peer/files/landing.ts'
 import { chunkHash, type Manifest } from '../../peer/files/manifest.ts'
 import { buildManifest as build, lookAt } from '../../peer/files/source.ts'
@@ -195,6 +195,24 @@ describe('a file that lands', () => {
     await expect(landing.write(4, chunkOf(0))).rejects.toThrow()
     await expect(landing.write(4, new Uint8Array(0))).rejects.toThrow()
     expect(landedIn(landing)).toEqual([])
+  })
+
+  test('zeros are a hole on the disk, and are written where something else lies', async () => {
+    const bytes = new Uint8Array(3 * CHUNK_BYTES)
+    bytes.fill(7, 2 * CHUNK_BYTES)
+    const manifest = await manifestOf(bytes)
+    const landAll = async (landing: Landing): Promise<string> => {
+      for (const index of [0, 1, 2])
+        await landing.write(index, bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES))
+      return await landing.finish()
+    }
+    const sparse = await landAll(await landingOf({ manifest }))
+    expect((await stat(sparse)).blocks * 512).toBeLessThan(2 * CHUNK_BYTES)
+    expect(Buffer.compare(await readFile(sparse), bytes)).toBe(0)
+
+    await (await landingOf({ manifest })).close()
+    await writeFile(join(folder, PART), new Uint8Array(3 * CHUNK_BYTES).fill(9))
+    expect(Buffer.compare(await readFile(await landAll(await landingOf({ manifest }))), bytes)).toBe(0)
   })
 
   test('that is not wanted any more leaves nothing', async () => {

@@ -31,8 +31,10 @@ test('files are offered, listed, fetched and deleted with words that people know
   await alice.sees(folder)
   alice.type('/ls')
   await alice.sees(/folder {2}album\n[\s\S]*33 B {2}dot.png\n[\s\S]*26 B {2}notes.txt/)
-  alice.type('/send "notes.txt" dot.png album')
-  await alice.sees('album; keep this running')
+  for (const one of ['"notes.txt"', 'dot.png', 'album']) {
+    alice.type(`/send ${one}`)
+    await alice.sees(`${one.replaceAll('"', '')}; keep this running`)
+  }
   await bob.sees('sends album (1 B, 1 files)')
 
   bob.type('/files')
@@ -50,6 +52,11 @@ test('files are offered, listed, fetched and deleted with words that people know
   await alice.sees(/alice: album \(1 B, 1 files\) {2}here: .*has it: bob/)
   const album = two.peer.files.list().find(({ name }) => name === 'album')?.path ?? ''
   expect(await readFile(join(album, 'a'), 'utf8')).toBe('a')
+
+  alice.type('/send "notes.txt" album')
+  await bob.sees('sends notes.txt and 1 more (')
+  bob.type(`/get ${two.peer.files.list().at(-1)?.id}`)
+  await bob.sees('* notes.txt and 1 more is here: ')
 
   bob.type(`/files delete ${ids.get('album')}`)
   await bob.sees('* deleted here')

@@ -34,6 +34,8 @@ export type ProfileOptions = {
   readonly mdns?: boolean
   /** Of files, in each direction. */
   readonly bytesPerSecond?: number
+  /** Where files go; a folder beside the profile unless given. */
+  readonly downloads?: string
 }
 
 /** Writes a profile that a driver is started with: a device of that user, certified by the test's root. @returns its path */

@@ -17,6 +17,19 @@ if (unable !== null && process.env.LANYARD_CI !== '1') console.warn(`skipped: th
 /** A test that needs a disk of its own: skipped where none can be mounted, but not in CI (LANYARD_CI=1), where it then fails. */
 export const testWithSmallDisk = test.skipIf(unable !== null && process.env.LANYARD_CI !== '1')
 
+/** Writes pieces behind each other until there is no room for one more. */
+const append = (path: string, pieceBytes: number): void => {
+  writeFileSync(path, '', { flag: 'a' })
+  for (;;) {
+    try {
+      writeFileSync(path, Buffer.alloc(pieceBytes), { flag: 'a' })
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return
+      throw error
+    }
+  }
+}
+
 /** A disk in memory that only the programs started here see. */
 export type SmallDisk = {
   /** Where it is, for them. */
@@ -26,6 +39,8 @@ export type SmallDisk = {
   fill(): void
   /** Makes room again. */
   clear(): void
+  /** A path on it as we see it from outside, while a program runs there. */
+  seen(path: string): string
 }
 
 /**
@@ -35,7 +50,8 @@ export type SmallDisk = {
 export const createSmallDisk = (path: string, size: string): SmallDisk => {
   mkdirSync(path)
   let first: ChildProcess | null = null
-  const filling = (): string => join(`/proc/${first?.pid}/root`, path, 'filling')
+  const seen = (inside: string): string => join(`/proc/${first?.pid}/root`, inside)
+  const filling = (): string => seen(join(path, 'filling'))
   return {
     path,
     start: (program, args, options) => {
@@ -44,15 +60,9 @@ export const createSmallDisk = (path: string, size: string): SmallDisk => {
       return first
     },
     fill: () => {
-      for (let page = 0; ; page++) {
-        try {
-          writeFileSync(filling(), Buffer.alloc(4_096), { flag: 'a' })
-        } catch (error) {
-          if (page > 0 && error instanceof Error && 'code' in error && error.code === 'ENOSPC') return
-          throw error
-        }
-      }
+      for (const bytes of [1_048_576, 4_096]) append(filling(), bytes)
     },
     clear: () => rmSync(filling()),
+    seen,
   }
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { openChunk, type SealedFile, sealChunk } from '../../peer/files/chunk.ts'
 import { chunkCount, chunkLength } from '../../peer/files/extent.ts'
 import { decodeManifest, isChunk, type Manifest, manifestBytes, manifestHash } from '../../peer/files/manifest.ts'
+import { codec } from '../../shared/codec.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { sha256 } from '../../shared/ids.ts'
 import { CHUNK_BYTES, MANIFEST_MAX_BYTES, MANIFEST_MAX_CHUNKS, MANIFEST_MAX_ENTRIES } from '../../shared/limits.ts'
@@ -207,11 +209,30 @@ describe('the manifest of a folder', () => {
       'with a file that is a folder',
       { ...tree, files: tree.files.map((file, at) => ({ ...file, path: ['a', 'a/b', 'a/c'][at] })) },
     ],
-    ['with more than it should have', { ...tree, links: ['x'] }],
-    ['with a path that is no text', { ...tree, files: [{ path: 1, size }] }],
     ['with a path that is too long', { ...tree, folders: ['x'.repeat(2_000)] }],
   ])('%s is refused', (_, changed) => {
     expect(judged({ ...whole, tree: changed })).toMatchObject({ code: 'file-manifest-wrong' })
+  })
+
+  const written = { paths: 'a\nb/c\nb/d', sizes: new Uint8Array(24), folders: 'empty' }
+  new DataView(written.sizes.buffer).setBigUint64(16, BigInt(size))
+  const judgedAsWritten = (changed: unknown) => {
+    const anything = codec(z.unknown(), MANIFEST_MAX_BYTES)
+    const encoded = anything.encode({ size, chunkBytes: CHUNK_BYTES, hashes: new Uint8Array(3 * 32), tree: changed })
+    return decodeManifest(encoded, { size, manifest: sha256(encoded), files: 3 })
+  }
+  test.each<[string, unknown]>([
+    ['with more than it should have', { ...written, links: 'x' }],
+    ['with a path that is no text', { ...written, paths: 1 }],
+    ['with an empty path', { ...written, paths: 'a\n\nb/d' }],
+    ['with a line behind the last', { ...written, paths: `${written.paths}\n` }],
+    ['with a size less than paths', { ...written, sizes: written.sizes.subarray(8) }],
+    ['with half a size', { ...written, sizes: written.sizes.subarray(4) }],
+    ['with a size past whole numbers', { ...written, sizes: new Uint8Array(24).fill(0xff) }],
+    ['with sizes as numbers', { ...written, sizes: [0, 0, size] }],
+  ])('that was written %s is refused', (_, changed) => {
+    expect(isRefusal(judgedAsWritten(written))).toBe(false)
+    expect(judgedAsWritten(changed)).toMatchObject({ code: 'file-manifest-wrong' })
   })
 
   test('that was offered as a file is refused, and a file that was offered as a folder', () => {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Manifest, manifestBytes } from '../../peer/files/manifest.ts'
-import type { Tree, TreeFile } from '../../peer/files/path.ts'
+import { type Manifest, manifestBytes, type WrittenTree } from '../../peer/files/manifest.ts'
 import type { Succession } from '../../shared/certificate/lineage.ts'
 import { type Codec, codec } from '../../shared/codec.ts'
 import { isRefusal } from '../../shared/errors.ts'
@@ -192,8 +191,7 @@ const FIELDS = {
   } satisfies Tables<TranscriptItem['kind'] | 'statement' | 'log'>,
   file: {
     manifest: of<Manifest>({ size: 1, chunkBytes: 1, hashes: 1, tree: 1 }),
-    tree: of<Tree>({ files: 1, folders: 1 }),
-    entry: of<TreeFile>({ path: 1, size: 1 }),
+    tree: of<WrittenTree>({ paths: 1, sizes: 1, folders: 1 }),
     want: of<Of<FileRequest, 'want'>>({ kind: 1, record: 1, known: 1 }),
     chunk: of<Of<FileRequest, 'chunk'>>({ kind: 1, index: 1 }),
     whole: of<Of<FileRequest, 'whole'>>({ kind: 1 }),
@@ -202,7 +200,7 @@ const FIELDS = {
     given: of<Of<FileReply, 'given'>>({ kind: 1, chunks: 1 }),
     sealed: of<Of<FileReply, 'sealed'>>({ kind: 1, index: 1, tag: 1 }),
     refused: of<Of<FileReply, 'refused'>>({ kind: 1, code: 1 }),
-  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree' | 'entry'>,
+  } satisfies Tables<FileRequest['kind'] | FileReply['kind'] | 'manifest' | 'tree'>,
   bulk: {
     ask: of<Of<BulkRequest, 'ask'>>({ kind: 1, address: 1 }),
     enter: of<Of<BulkRequest, 'enter'>>({ kind: 1, ticket: 1 }),
