@@ -9,9 +9,10 @@ import { addFileCommands } from './terminal/program-files.ts'
 import { addIdentityCommands } from './terminal/program-identity.ts'
 import { addMessageCommands } from './terminal/program-messages.ts'
 import { listed, type Options } from './terminal/program-options.ts'
+import { addRoomCommands } from './terminal/program-rooms.ts'
 import { addRunCommands } from './terminal/program-run.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
-import { withPeer } from './terminal/with-peer.ts'
+import { withClient } from './terminal/with-peer.ts'
 
 const program = new Command('lanyard')
   .description('Talk and share files with the people on your network; no server is in between.')
@@ -33,9 +34,10 @@ const program = new Command('lanyard')
 addRunCommands(program)
 addIdentityCommands(program)
 addMessageCommands(program)
+addRoomCommands(program)
 addFileCommands(program)
 program.addCommand(certificateCommand({ clock: systemClock, print }))
-program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withPeer }))
+program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withClient }))
 program.addCommand(verifyCommand({ clock: systemClock, print }))
 
 try {

@@ -10,6 +10,12 @@ const event = <Name extends string, Shape extends z.core.$ZodLooseShape>(name: N
 
 /** What happens, for scripts, bots and screens: one shape for `--json`, the WebSocket and the library. */
 export const eventShape = z.discriminatedUnion('event', [
+  event('ready', {
+    user: z.string(),
+    device: z.string(),
+    network: z.string(),
+    addresses: z.array(z.string()).readonly(),
+  }).describe('the first of all: whose device this is'),
   event('message', messageShape.shape).describe('a message of somebody else can be read'),
   event('updated', messageShape.shape).describe('a message was edited, taken back, or has other reactions'),
   event('session', { change: z.enum(['began', 'ended']), user: z.string(), device: z.string() }),

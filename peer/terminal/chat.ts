@@ -57,7 +57,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     const line = eventLine(told, ({ room, roomId }) => (roomId === here ? '' : room))
     if (line !== null) show(line, {})
     else if (told.event === 'file' && output.isTTY === true) bar.draw(told)
-    void preview(event).then((line) => line !== null && show(`  ${line}`, {}))
+    void preview(told).then((line) => line !== null && show(`  ${line}`, {}))
   })
 
   show(`${peer.self.user} in the network “${peer.network.name}”. /help lists the commands.`, {

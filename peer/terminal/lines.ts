@@ -52,6 +52,7 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
       return fileLine(event)
     case 'ended':
       return '! this device has stopped'
+    case 'ready':
     case 'ca-sighted':
     case 'presence':
     case 'typing':
