@@ -34,9 +34,13 @@ export const createServer = async ({ peer, feed, token, portOf }: ServerParts): 
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_MAX },
     exposeHeadRoutes: false,
+    // What never comes to a route or a hook: a path that is no path.
+    frameworkErrors: (error, _request, reply) => void answer(reply, refuse('input-invalid', error.message)),
   })
   server.setErrorHandler((error, _request, reply) => answer(reply, refusalIn(error)))
   server.setNotFoundHandler((request, reply) => answer(reply, refuse('api-unknown', request.url)))
+  // Before our hook: what that turns away of an upgrade, this one closes.
+  await server.register(websocket, { options: { maxPayload: SAID_MAX }, preClose: endSockets })
   server.addHook('onRequest', async ({ raw, headers: { host, origin, authorization }, url }, reply) => {
     reply.headers(HEADERS)
     const refusal =
@@ -44,7 +48,6 @@ export const createServer = async ({ peer, feed, token, portOf }: ServerParts): 
       (OPEN.test(url) ? null : checkToken({ authorization }, token))
     if (refusal !== null) throw new LanyardError(refusal)
   })
-  await server.register(websocket, { options: { maxPayload: SAID_MAX }, preClose: endSockets })
   await server.register(swagger, { mode: 'static', specification: { document: openApiDocument() as never } })
   await server.register(swaggerUi, { routePrefix: DOCS, staticCSP: true, uiConfig: { persistAuthorization: false } })
 
