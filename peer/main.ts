@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { systemClock } from '../shared/clock.ts'
 import { nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
 import { refusalJson } from './api/refusal-json.ts'
+import { withHolder } from './api/running.ts'
 import { print } from './commands/command.ts'
 import { DEFAULT_HOME } from './home.ts'
 import { certificateCommand } from './terminal/certificate.ts'
@@ -44,7 +45,7 @@ try {
   await program.parseAsync()
   process.exit() // libp2p's last timers would hold the terminal for another second
 } catch (error) {
-  const refusal = refusalOf(error)
+  const refusal = await withHolder(refusalOf(error), program.opts<Options>().home)
   if (process.argv.includes('--json')) print(JSON.stringify({ event: 'error', ...refusalJson(refusal) }))
   else process.stderr.write(`lanyard: ${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}\n`)
   process.exitCode = 1

@@ -300,4 +300,6 @@ export const API_CONNECTIONS_MAX = 1_024 // those, and as many requests at once
 export const API_UNREAD_MAX_BYTES = 8 * MIB // that a program has not read of its events: it is dropped, and may come back
 export const API_EVENTS_KEPT = 2_000 // a program that comes back misses nothing of some minutes
 export const API_EVENTS_KEPT_BYTES = 4 * MIB // of those, when they are long
+export const DOCTOR_WAIT_MS = 1 * SECOND_MS // for a datagram of ours to come back to us
+export const DISK_LOW_BYTES = 100 * MIB // free: less than this, and files stop coming
 export const API_PING_MS = 30 * SECOND_MS // a program that was stopped is seen by the second one

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Refusal } from '../../shared/errors.ts'
 import { replaceFile } from '../../shared/folder.ts'
 
 /** The process that has a home, and where it can be asked; a process that does one thing and leaves can't be. */
@@ -39,6 +40,13 @@ export const readRunning = async (home: string): Promise<Running | null> => {
   const text = await readFile(runningPath(home), 'utf8').catch(() => '')
   const parsed = runningShape.safeParse(parseJson(text))
   return parsed.success && isAlive(parsed.data.pid) ? parsed.data : null
+}
+
+/** A refusal with the process that has the home, when it is for that one. */
+export const withHolder = async (refusal: Refusal, home: string): Promise<Refusal> => {
+  const running = refusal.code === 'profile-in-use' ? await readRunning(home) : null
+  if (running === null) return refusal
+  return { ...refusal, detail: `process ${running.pid}: lanyard ${running.command}` }
 }
 
 const isAlive = (pid: number): boolean => {

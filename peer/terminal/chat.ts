@@ -48,6 +48,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const place = (room: RoomId): string => placeOf(peer, room)
   const news = createRoomNews(() => peer.rooms(), peer.self.user)
   const end = peer.on((event) => {
+    if (event.kind === 'said') return // it stands there already, as it was typed
     const told = eventJson(event, place)
     if (json) {
       output.write(`${JSON.stringify(told)}\n`)

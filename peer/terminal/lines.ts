@@ -53,6 +53,7 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
     case 'ended':
       return '! this device has stopped'
     case 'ready':
+    case 'said':
     case 'ca-sighted':
     case 'presence':
     case 'typing':

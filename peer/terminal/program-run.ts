@@ -3,6 +3,7 @@ import { systemClock } from '../../shared/clock.ts'
 import { fault } from '../../shared/errors.ts'
 import { readRunning } from '../api/running.ts'
 import { chat } from './chat.ts'
+import { doctor } from './doctor.ts'
 import { showDevices, showStatus } from './look.ts'
 import { optionsOf, orderOf, seconds, type WaitOptions } from './program-options.ts'
 import { runHeadless } from './run.ts'
@@ -50,6 +51,15 @@ export const addRunCommands = (program: Command): void => {
     .action(async (_options: unknown, command: Command) => {
       const options = optionsOf<WaitOptions>(command)
       await withClient(options, { command: 'devices' }, (helper) => showDevices(helper, orderOf(options, 0)))
+    })
+  program
+    .command('doctor')
+    .option('--wait <seconds>', 'how long to look for others and the CA', '5')
+    .description('say why peers are not found, and what else is wrong: exit code 1 when anything is')
+    .action(async (_options: unknown, command: Command) => {
+      const options = optionsOf<WaitOptions>(command)
+      const isBad = await doctor(options, orderOf(options, seconds(options.wait)), systemClock.now)
+      if (isBad) process.exitCode = 1
     })
 }
 

@@ -1,8 +1,8 @@
-import { fault, LanyardError } from '../../shared/errors.ts'
+import { fault } from '../../shared/errors.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { type Client, localClient } from '../api/client.ts'
 import { meet } from '../api/operations/device.ts'
-import { forgetRunning, noteRunning, readRunning } from '../api/running.ts'
+import { forgetRunning, noteRunning } from '../api/running.ts'
 import { passphraseOf } from '../commands/command.ts'
 import { startPeer } from '../home.ts'
 import { readProfile } from '../identity/keystore.ts'
@@ -50,9 +50,7 @@ export const withPeer = async (
   growHeapFreely()
   const bytesPerSecond = options.limit === undefined ? undefined : limitOf(options.limit)
   await using ends = new AsyncDisposableStack()
-  const peer = ends.use(
-    await startPeer(home, passphrase, { ...options, bytesPerSecond }).catch((error: unknown) => inUse(home, error)),
-  )
+  const peer = ends.use(await startPeer(home, passphrase, { ...options, bytesPerSecond }))
   const stop = (): Promise<void> => ends.disposeAsync()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 0)))
@@ -70,14 +68,6 @@ export const withPeer = async (
   const client = localClient(peer)
   for (const address of options.peer ?? []) await client.call(meet, { address })
   await run(peer, api)
-}
-
-/** Says which process has the home. */
-const inUse = async (home: string, error: unknown): Promise<never> => {
-  if (!(error instanceof LanyardError) || error.code !== 'profile-in-use') throw error
-  const running = await readRunning(home)
-  if (running === null) throw error
-  throw fault('profile-in-use', `process ${running.pid}: lanyard ${running.command}`, error)
 }
 
 /** Bytes a second. */
