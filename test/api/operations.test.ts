@@ -282,6 +282,14 @@ describe('the example bots', () => {
     await api.stop()
     expect(await Promise.all([echo.ended, postman.ended])).toEqual([0, 0])
     await expect(connect({ home: world.folder })).rejects.toMatchObject({ code: 'api-not-running' })
+    // As a process leaves it that was killed, and whose number another has by now.
+    const socket = join(world.folder, 'api.sock')
+    await writeFile(
+      join(world.folder, 'running.json'),
+      JSON.stringify({ pid: process.pid, command: 'run', port: null, socket }),
+    )
+    await writeFile(join(world.folder, 'api-token'), 'old')
+    await expect(connect({ home: world.folder })).rejects.toMatchObject({ code: 'api-not-running' })
     await expect(far.call(device.status, {})).rejects.toMatchObject({ code: 'api-not-running' })
     expect(postman.lines.filter((line) => line.startsWith('offered'))).toEqual(['offered new.txt'])
   })
