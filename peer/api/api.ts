@@ -7,12 +7,11 @@ import { API_CONNECTIONS_MAX, API_REQUEST_MS, API_TOKEN_BYTES } from '../../shar
 import type { Random } from '../../shared/random.ts'
 import type { Peer } from '../peer.ts'
 import { changeSettings, isFree, readSettings } from '../settings.ts'
-import { eventJson } from './event-json.ts'
 import { watchSockets } from './event-socket.ts'
 import { createFeed } from './feed.ts'
-import { createPlaces } from './places.ts'
 import { forgetRunning, noteRunning, socketPath, tokenPath } from './running.ts'
 import { createServer } from './server.ts'
+import { createTeller } from './teller.ts'
 
 /** The local API of a device that runs. */
 export type Api = {
@@ -36,7 +35,7 @@ export type ApiParts = {
 export const startApi = async ({ home, peer, command, random }: ApiParts): Promise<Api> => {
   const token = toHex(random.bytes(API_TOKEN_BYTES))
   const feed = createFeed(toHex(random.bytes(RUN_BYTES)))
-  const places = createPlaces(peer)
+  const tell = createTeller(peer)
   const bySocket = new WeakSet<IncomingMessage>()
   let port = 0
   const server = await createServer({ peer, feed, token, portOf: (raw) => (bySocket.has(raw) ? null : port) })
@@ -63,8 +62,8 @@ export const startApi = async ({ home, peer, command, random }: ApiParts): Promi
   await replaceFile(tokenPath(home), token)
   await noteRunning(home, { pid: process.pid, command, port, socket: path })
   const endEvents = peer.on((event) => {
-    places.heard(event)
-    feed.put(eventJson(event, places.of))
+    const told = tell(event)
+    if (told !== null) feed.put(told)
   })
   const endWatch = watchSockets(server.websocketServer)
   return {

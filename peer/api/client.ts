@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { fault } from '../../shared/errors.ts'
 import type { Peer } from '../peer.ts'
-import { type ApiEvent, eventJson } from './event-json.ts'
+import type { ApiEvent } from './event-json.ts'
 import type { BytesOperation, Operation } from './operation.ts'
-import { createPlaces } from './places.ts'
+import { createTeller } from './teller.ts'
 
 /** A device as its programs see it: the command line, the screen, bots; in the same process or another one. */
 export type Client = AsyncDisposable & {
@@ -32,10 +32,10 @@ export const localClient = (peer: Peer): Client => {
       yield* operation.read(peer, parsed(operation.input, input))
     },
     on: (listener) => {
-      const places = createPlaces(peer)
+      const tell = createTeller(peer)
       const end = peer.on((event) => {
-        places.heard(event)
-        listener(eventJson(event, places.of))
+        const told = tell(event)
+        if (told !== null) listener(told)
       })
       ends.add(end)
       return () => {

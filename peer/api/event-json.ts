@@ -62,11 +62,11 @@ export type ApiEvent = z.output<typeof eventShape>
 /** How a room is written: `#room` or `@user`. */
 export type PlaceOf = (room: RoomId) => string
 
-export const eventJson = (event: PeerEvent, placeOf: PlaceOf): ApiEvent => {
+/** All but what our user has said, which must be looked up: see `createTeller`. */
+export const eventJson = (event: Exclude<PeerEvent, { kind: 'said' }>, placeOf: PlaceOf): ApiEvent => {
   const at = (room: RoomId) => ({ room: placeOf(room), roomId: room })
   switch (event.kind) {
     case 'message':
-    case 'said':
     case 'updated':
       return { event: event.kind, ...messageJson(event.message, placeOf(event.message.room)) }
     case 'session':

@@ -220,8 +220,9 @@ export const createConversation = (parts: ConversationParts): Conversation => {
         updated(toRecordHash(content.of))
       } else {
         search.changed(message.hash)
-        const shown = inbox.opened(message, content)
-        if (shown !== null) emit({ kind: device === self.peerId ? 'said' : 'message', message: shown })
+        const shown = device === self.peerId ? null : inbox.opened(message, content)
+        if (shown !== null) emit({ kind: 'message', message: shown })
+        else if (device === self.peerId) emit({ kind: 'said', room, id: message.hash })
       }
       parts.onDue()
     },

@@ -74,6 +74,15 @@ export const COMMAND_JSON: Readonly<Record<string, readonly z.ZodType[]>> = {
   pwd: [folder],
   cd: [folder],
   ls: [folder.extend({ entries: z.array(entry) })],
+  'certificate verify': [
+    z.object({
+      file: z.string(),
+      ok: z.boolean(),
+      ...z.object({ serial: z.string(), notBefore: z.iso.datetime(), notAfter: z.iso.datetime() }).partial().shape,
+      ...z.object({ user: z.string(), device: z.string(), network: z.string() }).partial().shape,
+      ...refusalShape.omit({ next: true }).partial().shape,
+    }),
+  ],
   'transcript export': [exportedJson],
   'transcript receipt': [receiptJson],
   'transcript verify': [reportShape],

@@ -108,7 +108,7 @@ const peerFindings = async (client: Helper['client'], peers: number, users: numb
         next ?? 'look whether it runs, and whether a firewall is in between',
       ),
     )
-  if (peers > 0) return [good('peers', `${peers} other devices are here`), ...missing]
+  if (peers > 0) return [good('peers', `${peers} other ${peers === 1 ? 'device is' : 'devices are'} here`), ...missing]
   const alone = users > 1 ? 'nobody else is here' : 'nobody else is in this network yet'
   const next =
     seen.length > 0

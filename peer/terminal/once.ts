@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { LanyardError } from '../../shared/errors.ts'
+import { fault, LanyardError } from '../../shared/errors.ts'
 import type { Client } from '../api/client.ts'
 import type { ApiEvent } from '../api/event-json.ts'
 import { getRoom, type RoomJson } from '../api/operations/rooms.ts'
@@ -40,7 +40,10 @@ export const until = async (client: Client, waitMs: number, isSo: () => boolean 
     looking = false
   }
   const lookOrFail = (): void => void look().catch(reject)
-  const end = client.on(lookOrFail)
+  const end = client.on((event) => {
+    if (event.event === 'ended') reject(fault('api-not-running', 'it has stopped'))
+    else lookOrFail()
+  })
   const timer = setTimeout(resolve, waitMs)
   lookOrFail()
   await promise.finally(() => {

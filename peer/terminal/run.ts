@@ -1,5 +1,4 @@
-import { eventJson } from '../api/event-json.ts'
-import { createPlaces } from '../api/places.ts'
+import { createTeller } from '../api/teller.ts'
 import type { Peer } from '../peer.ts'
 import { eventLine } from './lines.ts'
 
@@ -20,10 +19,10 @@ export const runHeadless = async ({ peer, api, json, output }: RunParts): Promis
       ? `${JSON.stringify(ready)}\n`
       : `${user} in the network “${peer.network.name}”, API at ${api ?? 'nowhere'}. Stop it with Ctrl-C.\n`,
   )
-  const places = createPlaces(peer)
+  const tell = createTeller(peer)
   peer.on((event) => {
-    places.heard(event)
-    const told = eventJson(event, places.of)
+    const told = tell(event)
+    if (told === null) return
     if (json) {
       output.write(`${JSON.stringify(told)}\n`)
       return

@@ -12,11 +12,21 @@ let ca: TestCa
 let homes: Awaited<ReturnType<typeof openHomes>>
 let ann: PeerCommand
 let ben: Peer
+/** `lanyard run` in the home of ann. */
+let device: Running
 beforeAll(async () => {
   ca = await testCa()
   homes = await openHomes(ca)
   ann = peerCommand(await homes.settle('ann'))
   ben = await homes.start(await homes.settle('ben'))
+  device = ann.start(['run', '--json', '--peer', ben.addresses()[0] ?? ''])
+  const told: unknown[] = []
+  if (device.child.stdout === null) throw new Error('no output')
+  createInterface({ input: device.child.stdout }).on('line', (line) => {
+    expectDocumented(['run'], line)
+    told.push(JSON.parse(line).event)
+  })
+  await expect.poll(() => told).toEqual(expect.arrayContaining(['ready', 'session']))
 })
 afterAll(async () => {
   ann.stop()
@@ -37,16 +47,8 @@ const linesOf = (out: string): Record<string, unknown>[] =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-test('commands work through the device that runs, and say what they did in words and in JSON', async () => {
+test('commands say how the device that runs is, and need no passphrase; a second one is told which process has the home', async () => {
   expect(await ann.run(['users', '--nonsense'])).toMatchObject({ code: 2, out: '' })
-  const device = ann.start(['run', '--json', '--peer', ben.addresses()[0] ?? ''])
-  const told: Record<string, unknown>[] = []
-  if (device.child.stdout === null) throw new Error('no output')
-  createInterface({ input: device.child.stdout }).on('line', (line) => {
-    expectDocumented(['run'], line)
-    told.push(JSON.parse(line))
-  })
-  await expect.poll(() => told.map(({ event }) => event)).toEqual(expect.arrayContaining(['ready', 'session']))
   const { pid } = device.child
 
   // No passphrase is needed any more: the device is open.
@@ -66,7 +68,9 @@ test('commands work through the device that runs, and say what they did in words
   for (const refused of [second, rekey]) {
     expect(refused).toMatchObject({ exit: 1, code: 'profile-in-use', detail: `process ${pid}: lanyard run` })
   }
+})
 
+test('rooms are made and changed, and something is said there, by words or by what another program prints', async () => {
   expect(await ann.json(['room', 'create', 'build', '--open'])).toMatchObject({ exit: 0, room: { place: '#build' } })
   const [topic, invited] = await Promise.all([
     ann.json(['room', 'topic', '#build', 'what', 'breaks']),
@@ -101,20 +105,20 @@ test('commands work through the device that runs, and say what they did in words
     'message-too-long',
     'room-unknown',
   ])
+})
 
+test('what was said is shown, found and signed for; a file is offered; the device is looked at, and stopped', async () => {
   const file = join(homes.folder, 'note.txt')
   await writeFile(file, 'for the record')
-  const [history, search, found, chmod] = await Promise.all([
+  const [history, search, receipt] = await Promise.all([
     ann.run(['history', '#build', '--json', '--limit', '2']),
     ann.run(['search', 'red', 'in:#build', '--json']),
-    ann.run(['search', 'red']),
     ann.json(['transcript', 'receipt', '#build', '--out', join(homes.folder, 'build.receipt')]),
   ])
   for (const line of history.out.trim().split('\n')) expectDocumented(['history'], line)
   expect(linesOf(history.out).map(({ text }) => String(text).split('\n')[0])).toEqual(['```', '```'])
   expect(linesOf(search.out)).toMatchObject([{ event: 'found', text: 'it is red', snippet: 'it is red' }, { found: 1 }])
-  expect(found.out).toMatch(/#build ann: it is red\n1 found\n$/)
-  expect(chmod).toMatchObject({ exit: 0, event: 'receipt', room: '#build' })
+  expect(receipt).toMatchObject({ exit: 0, event: 'receipt', room: '#build' })
   const [first] = linesOf(history.out)
   const before = ann.json(['history', '#build', '--before', String(first?.id).slice(0, 10), '--limit', '1'])
   const offer = ann.start(['send', file, '--to', '#build', '--json'])
@@ -122,14 +126,12 @@ test('commands work through the device that runs, and say what they did in words
   const { code, out } = await offer.ended // ben takes it unasked
   expect({ code, last: linesOf(out).at(-1) }).toMatchObject({ code: 0, last: { event: 'served' } })
   const { id } = linesOf(out).find(({ event }) => event === 'stored') ?? {}
-  const [files, folder, renewed, doctor] = await Promise.all([
+  const [files, renewed, doctor] = await Promise.all([
     ann.json(['files', '--to', '#build']),
-    ann.json(['pwd']),
     ann.json(['renew']),
     ann.json(['doctor']),
   ])
   expect(files).toMatchObject({ exit: 0, files: [{ id, room: '#build', state: 'held' }] })
-  expect(folder).toMatchObject({ exit: 0, folder: join(homes.folder, 'ann', 'downloads') })
   expect(renewed).toMatchObject({ exit: 0, event: 'renewed' })
   const verdicts = Object.fromEntries(
     (doctor.findings as { check: string; verdict: string }[]).map(({ check, verdict }) => [check, verdict]),
