@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { Peer } from '../../peer/peer.ts'
 import { type TestCa, testCa } from '../support/enrolment.ts'
 import { next, openHomes } from '../support/homes.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
     expectDocumented(['run'], line)
     told.push(JSON.parse(line).event)
   })
-  await expect.poll(() => told).toEqual(expect.arrayContaining(['ready', 'session']))
+  await vi.waitFor(() => expect(told).toEqual(expect.arrayContaining(['ready', 'session'])), { timeout: 150_000 })
 })
 afterAll(async () => {
   ann.stop()
