@@ -1,13 +1,7 @@
 import type { Clock } from '../../shared/clock.ts'
 import type { Refusal } from '../../shared/errors.ts'
-import {
-  type CertificateHash,
-  type PeerId,
-  type RecordHash,
-  type RoomId,
-  toRecordHash,
-  type UserName,
-} from '../../shared/ids.ts'
+import type { CertificateHash, PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
+import { toRecordHash } from '../../shared/ids.ts'
 import { CERTIFICATE_BACKDATE_MS, CLOCK_SKEW_MS, MINUTE_MS, RECEIPT_GRACE_MS } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
@@ -223,6 +217,7 @@ export const createConversation = (parts: ConversationParts): Conversation => {
         search.changed(message.hash)
         const shown = device === self.peerId ? null : inbox.opened(message, content)
         if (shown !== null) emit({ kind: 'message', message: shown })
+        else if (device === self.peerId) emit({ kind: 'said', room, id: message.hash })
       }
       parts.onDue()
     },

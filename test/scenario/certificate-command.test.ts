@@ -105,17 +105,22 @@ describe('npm run peer -- certificate verify', () => {
   })
 
   test.each([
-    ['no root', () => [at('leaf.der')], '--root'],
-    ['a root that is not there', () => ['--root', at('missing.pem'), at('leaf.der')], 'missing.pem'],
-    ['a list that is not there', () => [...ROOT(), '--crl', at('missing.crl'), at('leaf.der')], 'missing.crl'],
-    ['no file', () => ROOT(), 'file'],
-    ['a time in words', () => [...ROOT(), '--at', 'tomorrow', at('leaf.der')], '--at tomorrow'],
-    ['31 February', () => [...ROOT(), '--at', '2026-02-31T00:00:00Z', at('leaf.der')], '--at 2026-02-31'],
-    ['a time of no zone', () => [...ROOT(), '--at', '2026-05-03T10:00:00', at('leaf.der')], '--at 2026-05-03T10:00:00'],
-    ['an unknown use', () => [...ROOT(), '--usage', 'codeSigning', at('leaf.der')], 'clientAuth'],
-  ] as const)('says what is wrong with %s', async (_, args, said) => {
+    ['no root', 2, () => [at('leaf.der')], '--root'],
+    ['a root that is not there', 1, () => ['--root', at('missing.pem'), at('leaf.der')], 'missing.pem'],
+    ['a list that is not there', 1, () => [...ROOT(), '--crl', at('missing.crl'), at('leaf.der')], 'missing.crl'],
+    ['no file', 2, () => ROOT(), 'file'],
+    ['a time in words', 1, () => [...ROOT(), '--at', 'tomorrow', at('leaf.der')], '--at tomorrow'],
+    ['31 February', 1, () => [...ROOT(), '--at', '2026-02-31T00:00:00Z', at('leaf.der')], '--at 2026-02-31'],
+    [
+      'a time of no zone',
+      1,
+      () => [...ROOT(), '--at', '2026-05-03T10:00:00', at('leaf.der')],
+      '--at 2026-05-03T10:00:00',
+    ],
+    ['an unknown use', 2, () => [...ROOT(), '--usage', 'codeSigning', at('leaf.der')], 'clientAuth'],
+  ] as const)('says what is wrong with %s', async (_, exit, args, said) => {
     const { code, answers, err } = await verify(...args())
-    expect(code).toBe(1)
+    expect(code).toBe(exit)
     expect(answers).toEqual([])
     expect(err).toContain(said)
   })

@@ -23,6 +23,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly doors: readonly stri
   { packages: /^@hpke\//, doors: ['peer/group/boxes.ts'] },
   { packages: /^(libp2p|@libp2p\/.*|@chainsafe\/.*|@multiformats\/.*)(\/|$)/, doors: ['shared/network/'] },
   { packages: /^kysely(\/|$)/, doors: ['ca-node/'] },
+  { packages: /^(fastify|@fastify\/.*|ws)(\/|$)/, doors: ['peer/api/'] },
   { packages: /^cborg(\/|$)/, doors: ['shared/codec.ts'] },
 ]
 
@@ -40,6 +41,7 @@ const LINES_MAX = 300
 /** Longer files, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'shared/words.ts': 'a table: the words of every refusal',
+  'shared/limits.ts': 'a table: every bound with its reason',
   'peer/peer.ts': 'the composition root of a device: wiring, with no rules of its own',
 }
 
