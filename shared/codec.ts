@@ -1,5 +1,6 @@
-import { encode as cborEncode, decodeFirst, rfc8949EncodeOptions, type Token, Tokenizer } from 'cborg'
+import { encode as cborEncode, rfc8949EncodeOptions } from 'cborg'
 import { z } from 'zod'
+import { readCbor } from './cbor.ts'
 import { isRefusal, type Refusal, refuse } from './errors.ts'
 
 /** One message type: its shape, and its largest size on the wire. */
@@ -11,43 +12,6 @@ export type Codec<T> = {
   decodeSequence(bytes: Uint8Array, maxItems: number): readonly T[] | Refusal
 }
 
-// RFC 8949 §4.2.1 as far as the decoder can hold it: shortest lengths, no indefinite items, no duplicate keys, no tags,
-// no floats, which nothing here needs and which could write a whole number in a second way, and no text that is not UTF-8
-// to the byte, which would be read as something else than was written.
-// The order of keys is not checked, and need not be: signatures cover the bytes as sent, never a re-encoding.
-const STRICT = {
-  strict: true,
-  allowIndefinite: false,
-  allowUndefined: false,
-  allowInfinity: false,
-  allowNaN: false,
-  allowBigInt: false,
-  rejectDuplicateMapKeys: true,
-  tags: [],
-  retainStringBytes: true,
-}
-
-class Strict extends Tokenizer {
-  override next(): Token {
-    const head = this.data[this.pos()] ?? 0
-    if (head >= FLOAT_16 && head <= FLOAT_64) throw new Error('a float')
-    const token = super.next()
-    if (head >> 5 === TEXT && token.byteValue !== undefined && !isUtf8Of(token.value, token.byteValue)) {
-      throw new Error('text that is not UTF-8')
-    }
-    return token
-  }
-}
-// RFC 8949 §3.3: major type 7, additional information 25 to 27.
-const FLOAT_16 = 0xf9
-const FLOAT_64 = 0xfb
-// RFC 8949 §3.1: major type 3.
-const TEXT = 3
-
-// The decoder writes U+FFFD for what it can't read, and drops a byte order mark.
-const isUtf8Of = (text: unknown, written: Uint8Array): boolean =>
-  typeof text === 'string' && Buffer.compare(Buffer.from(text), written) === 0
-
 /**
  * Deterministic CBOR on the way out, strict CBOR and a shape on the way in.
  * @param maxBytes the largest encoding that is looked at
@@ -56,10 +20,11 @@ export const codec = <T>(shape: z.ZodType<T>, maxBytes: number): Codec<T> => {
   /** The first value, and the bytes behind it. */
   const take = (bytes: Uint8Array): { readonly value: T; readonly rest: Uint8Array } | Refusal => {
     try {
-      const tokenizer = new Strict(plain(bytes), STRICT)
-      const [value, rest] = decodeFirst(bytes, { ...STRICT, tokenizer })
+      const { value, end } = readCbor(plain(bytes))
       const parsed = shape.safeParse(value)
-      return parsed.success ? { value: parsed.data, rest } : refuse('frame-malformed', describe(parsed.error))
+      return parsed.success
+        ? { value: parsed.data, rest: bytes.subarray(end) }
+        : refuse('frame-malformed', describe(parsed.error))
     } catch (cause) {
       return refuse('frame-malformed', cause instanceof Error ? cause.message : String(cause))
     }

@@ -47,6 +47,9 @@ export type LockedMessage = {
 
 export type RecordStore = ReturnType<typeof createRecordStore>
 
+/** The place that a message's key is sealed for. */
+export const keyPlace = (hash: RecordHash): string => `records.key.${hash}`
+
 /** Reads rows of the table; those of STORED_COLUMNS must be there. */
 export const storedRecords =
   (sealer: Sealer) =>
@@ -65,7 +68,7 @@ export const storedRecords =
       count: integer(row.count),
       header: blob(row.header),
       body: blobOrNull(row.body),
-      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+      key: row.sealed_key === null ? null : sealer.open(keyPlace(hash), blob(row.sealed_key)),
       hidden: row.hidden === 1,
     }
   }
@@ -121,7 +124,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     return row === undefined ? HYBRID_ZERO : { ms: integer(row.ms), count: integer(row.count) }
   }
   const times = new Map<RoomId, HybridTime>()
-  const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(`records.key.${hash}`, key)
+  const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(keyPlace(hash), key)
 
   return {
     /** Adds a record at the head of its log; unsigned when it is our own and its signature is still being made. */
