@@ -287,5 +287,5 @@ export const ADDRESS_MAX_CHARACTERS = 255 // a DNS name in a multiaddr
 export const REDIAL_TICK_MS = 250 // how often the list of peers without a session is looked at
 export const REDIAL_MIN_MS = 500 // first wait before a failed dial is tried again; it doubles …
 export const REDIAL_MAX_MS = 60 * SECOND_MS // … up to this
-export const INGEST_SLICE_MS = 4 // of verifying and storing in one go, before other work gets its turn
+export const INGEST_SLICE_MS = 8 // of verifying and storing in one go, before other work gets its turn: 50 records, one transaction
 export const FILE_RETRY_MS = 5 * SECOND_MS // until a fetch that found no holder looks again; a newcomer wakes it at once

@@ -6,7 +6,7 @@ import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Sealer } from './sealer.ts'
-import { proofCodec, wireOf } from './wire-record.ts'
+import { packProof, wireOf } from './wire-record.ts'
 
 /** One author's log in one room. */
 export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
@@ -148,13 +148,13 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
         header.kind,
         wire.header,
         wire.signature ?? null,
-        wire.proof === undefined ? null : proofCodec.encode(wire.proof),
+        wire.proof === undefined ? null : packProof(wire.proof),
         wire.body,
         key === null ? null : sealKey(hash, key),
       )
     },
     sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
-      sign.run(signature, proofCodec.encode(proof), hash)
+      sign.run(signature, packProof(proof), hash)
     },
     /** Keeps a message's key. @returns false: the message was erased meanwhile */
     setKey: (hash: RecordHash, key: Uint8Array): boolean => setKey.run(sealKey(hash, key), hash).changes > 0,
