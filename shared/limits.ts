@@ -146,6 +146,7 @@ export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, wi
 // Records
 export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle path of 8 hashes
 export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signature's 0.8 ms are shared well enough
+export const SIGN_MAX_BYTES = 48 * KIB // … and of their bodies, when there are several: 300 boxes and whom they are for, stored in 5 ms
 export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
 export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
 export const SYNC_BATCH_BYTES = 256 * KIB // records a frame: encoded in 2 ms

@@ -233,7 +233,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
     const { body } = record.wire
     const message = key === undefined || body === null ? null : open(id, key, body, given.get(record))
     const readable = message !== null && !isRefusal(message) ? message : null
-    records.append(id, record, readable?.messageKey ?? null)
+    const arrival = records.append(id, record, readable?.messageKey ?? null)
     log.advance(id, { seq: record.header.seq, hash: record.hash })
     rooms.learn(id, record, author)
     if (record.header.kind === 'device') directory.learn(record, author)
@@ -242,7 +242,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
       const { hash, header } = record
       const [ms, count] = header.time
       const { plaintext } = readable
-      opened.push({ hash, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
+      opened.push({ hash, arrival, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
     }
     if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
   }

@@ -243,7 +243,7 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE TABLE own_recipients (
     room TEXT NOT NULL, epoch INTEGER NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (room, epoch, peer)
-  ) STRICT;
+  ) STRICT, WITHOUT ROWID;
 
   -- What we open with: how far the ratchet of each sender key has gone.
   CREATE TABLE chains (

@@ -127,16 +127,19 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
   const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(keyPlace(hash), key)
 
   return {
-    /** Adds a record at the head of its log; unsigned when it is our own and its signature is still being made. */
+    /**
+     * Adds a record at the head of its log; unsigned when it is our own and its signature is still being made.
+     * @returns its arrival
+     */
     append: (
       log: LogId,
       record: Omit<ParsedRecord, 'wire'> & { wire: Partial<WireRecord> & Pick<WireRecord, 'header' | 'body'> },
       key: Uint8Array | null,
-    ): void => {
+    ): number => {
       const { header, wire, hash } = record
       const known = times.get(log.room)
       if (known !== undefined) times.set(log.room, later(known, { ms: header.time[0], count: header.time[1] }))
-      insert.run(
+      const { lastInsertRowid } = insert.run(
         hash,
         log.room,
         log.device,
@@ -152,6 +155,7 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
         wire.body,
         key === null ? null : sealKey(hash, key),
       )
+      return Number(lastInsertRowid)
     },
     sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
       sign.run(signature, packProof(proof), hash)

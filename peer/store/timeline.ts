@@ -45,7 +45,7 @@ const SHOWN = `hidden = 0 AND (role IS NULL OR role = 'entry')`
 const IN_TIMELINE = `FROM records INDEXED BY records_by_time WHERE room = ? AND kind = 'message' AND erased < 2`
 
 export const createTimelineStore = (database: Database, sealer: Sealer) => {
-  const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE hash = ?')
+  const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE arrival = ?')
   const byHash = database.prepare(`SELECT ${PLACED} FROM records WHERE hash = ? AND kind = 'message'`)
   const shown = database.prepare(
     `SELECT ${STORED_COLUMNS} FROM records WHERE hash = ? AND kind = 'message' AND erased < 2 AND ${SHOWN}`,
@@ -132,8 +132,8 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       return row === undefined ? null : toStored(row)
     },
     /** Notes what an opened message is. @param unread 0, 1, or 2 when it mentions our user */
-    place: (hash: RecordHash, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
-      place.run(role, target, unread, hash)
+    place: (arrival: number, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
+      place.run(role, target, unread, arrival)
     },
     /**
      * Messages that are shown by themselves, oldest first: what one page costs does not depend on how many there are.
