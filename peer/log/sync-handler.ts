@@ -180,7 +180,8 @@ const pull = async (
       case 'rooms':
         throw fault('wrong-order')
       case 'records': {
-        const more = await takeAll(parts, reply, peer, room, replays, turn)
+        const keys = withKeys ? (reply.keys ?? []) : [] // what was not asked for is passed over
+        const more = await takeAll(parts, { ...reply, keys }, peer, room, replays, turn)
         stored += more
         progress(more)
         break
@@ -201,7 +202,7 @@ const NO_KEY = new Uint8Array()
 /** All of a frame is stored before the next is read: that is the back-pressure. */
 const takeAll = async (
   parts: SyncParts,
-  { records, keys = [] }: Extract<SyncReply, { kind: 'records' }>,
+  { records, keys }: { readonly records: readonly Uint8Array[]; readonly keys: readonly Uint8Array[] },
   peer: PeerId,
   room: RoomId,
   replays: Replays,
