@@ -1,6 +1,6 @@
-import { encode as cborEncode, rfc8949EncodeOptions } from 'cborg'
 import { z } from 'zod'
-import { readCbor } from './cbor.ts'
+import { readCbor } from './cbor-reader.ts'
+import { writeCbor } from './cbor-writer.ts'
 import { isRefusal, type Refusal, refuse } from './errors.ts'
 
 /** One message type: its shape, and its largest size on the wire. */
@@ -32,7 +32,7 @@ export const codec = <T>(shape: z.ZodType<T>, maxBytes: number): Codec<T> => {
   const tooLarge = (length: number, max: number): Refusal | null =>
     length > max ? refuse('frame-too-large', `${length} bytes, at most ${max}`) : null
   return {
-    encode: (value) => cborEncode(value, rfc8949EncodeOptions),
+    encode: (value) => writeCbor(value),
     decode: (bytes) => {
       const taken = tooLarge(bytes.byteLength, maxBytes) ?? take(bytes)
       if (isRefusal(taken)) return taken

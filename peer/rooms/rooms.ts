@@ -93,7 +93,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   let directUsers: ReadonlySet<UserName> | null = null
 
   /** Records of ours that are not stored yet, in their order. */
-  let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
+  const placed = new Map<RecordHash, { readonly log: LogId; readonly record: OwnRecord }>()
 
   /** Whether a receipt is a testimony: its author had a say in the room. */
   const hasSay = ({ log, seq }: LogMark): boolean => {
@@ -134,7 +134,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       )
     }
     for (const room of rooms.values()) hiding.load(room)
-    for (const { log, record } of placed) place(log, record)
+    for (const { log, record } of placed.values()) place(log, record)
   }
   /** From a fork on a log counts for nobody: what others know by it is another matter than it was. */
   const forked = (id: RoomId): void => {
@@ -144,7 +144,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     if (room.kind !== 'founded') return
     rooms.set(id, learnAgain(id))
     audiences.drop(id)
-    for (const { log, record } of placed) if (log.room === id) place(log, record)
+    for (const { log, record } of placed.values()) if (log.room === id) place(log, record)
   }
 
   const direct = (other: UserName): RoomId => {
@@ -212,11 +212,11 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     mayHaveKey: (log, seq, user) => rooms.get(log.room)?.mayHaveKey(user, log, seq) ?? false,
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
     place: (log, record) => {
-      placed.push({ log, record })
+      placed.set(record.hash, { log, record })
       place(log, record)
     },
     unplace: () => {
-      placed = []
+      placed.clear()
       forget()
     },
     isHidden: hiding.isHidden,
@@ -237,7 +237,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
     learn: (log, record, { user }) => learn(log, record, user),
     learnOwn: (log, record) => {
-      placed = placed.filter((one) => one.record.hash !== record.hash)
+      placed.delete(record.hash)
       learn(log, record, self)
     },
     forked,

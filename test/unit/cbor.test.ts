@@ -1,7 +1,8 @@
 import { decodeFirst, encode, rfc8949EncodeOptions, type Token, Tokenizer } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readCbor } from '../../shared/cbor.ts'
+import { readCbor } from '../../shared/cbor-reader.ts'
+import { writeCbor } from '../../shared/cbor-writer.ts'
 
 // `cborg`, made as strict as it goes, and stricter where it is not: ours must read and refuse the same.
 const STRICT = {
@@ -66,6 +67,48 @@ const { value: values } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }))
 const encoded = values.map((value) => new Uint8Array(encode(value, rfc8949EncodeOptions)))
+
+describe('CBOR is written as cborg writes it', () => {
+  test('whatever a message may hold', () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(writeCbor(value)).toEqual(new Uint8Array(encode(value, rfc8949EncodeOptions)))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('keys of all lengths and scripts, in their order', () => {
+    const keys = [
+      'b',
+      'a',
+      'aa',
+      'é',
+      'zz',
+      'ß',
+      '漢',
+      '😀',
+      'a'.repeat(23),
+      'a'.repeat(24),
+      'b'.repeat(24),
+      'a'.repeat(300),
+      '',
+    ]
+    const value = Object.fromEntries(keys.map((key, at) => [key, at]))
+    expect(writeCbor(value)).toEqual(new Uint8Array(encode(value, rfc8949EncodeOptions)))
+  })
+
+  test.for([undefined, 1.5, Number.NaN, 2 ** 53, -(2 ** 53), [undefined], { a: undefined }])(
+    '%s is written as what nobody reads',
+    (value) => {
+      expect(ours(writeCbor(value))).toBe(REFUSED)
+    },
+  )
+
+  test.for([1n, () => 1, Symbol('a')])('%s is not written', (value) => {
+    expect(() => writeCbor(value)).toThrow()
+  })
+})
 
 describe('CBOR is read as cborg would, made strict', () => {
   test('what is encoded', () => {
