@@ -206,6 +206,22 @@ describe('a pull', () => {
     expect(keys).toBe(times.length)
   })
 
+  test('of much more than the buffers hold goes on to its end, with a reader that is slower than its server', async () => {
+    const alice = await join('alice')
+    const bob = await join('bob', {
+      ingest: {
+        takeWith: async (record) => {
+          for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
+          return await bob.ingest.take(record)
+        },
+      },
+    })
+    const times = Array.from({ length: 1_000 }, (_, at) => [at, 0] as const)
+    await takeAll(alice, await createWriter(general, authors, 60 * KIB).write(times))
+    await bob.meet(alice)
+    expect(await bob.sync.pull(alice.device.peerId, general)).toEqual({ stored: times.length, lacking: false })
+  })
+
   test('about a room that is not known here is answered as for one that the asker is not in', async () => {
     const alice = await join('alice', { mayRead: () => refuse('room-unknown') })
     const bob = await join('bob')
@@ -450,7 +466,7 @@ describe('a server', () => {
       Array.from({ length: 2_000 }, (_, at) => [at, 0]),
     )
     await takeAll(alice, records)
-    const read = vi.spyOn(alice.serving, 'wire')
+    const read = vi.spyOn(alice.serving, 'served')
     await slow.meet(alice)
     const { stream } = await ask(slow, alice, headsOf(slow, 0))
     stream.pause()
