@@ -78,6 +78,8 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     records: parts.stores.records,
     serving: parts.stores.serving,
     mayRead: (room, { device }) => rooms.mayRead(room, device.user),
+    mayHaveKey: (id, seq, { device }) => rooms.mayHaveKey(id, seq, device.user),
+    locked: parts.stores.records.hasLocked,
     sharedRooms: carriers.shared,
     openRooms: carriers.openRooms,
     onOpenRooms: async (founding) => {
@@ -132,7 +134,7 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     isCarried: carriers.isCarried,
     sharedWith: ({ device }) => rooms.sharedWith(device.user).flatMap(({ room, isMember }) => (isMember ? [room] : [])),
     onRemoved: (device, room) => emit({ kind: 'removed', room, device }),
-    locked: (room) => parts.stores.records.hasLocked(room),
+    locked: parts.stores.records.hasLocked,
     onAgreed: (peer, room) => holds(peer, room, log.heads(room)),
     clock: parts.monotonic,
     random,

@@ -24,8 +24,9 @@ export type Epoch = Brand<number, 'Epoch'>
 /** SHA-256 (FIPS 180-4) over the parts, one after the other: 32 bytes. */
 export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => {
   const [only, ...more] = parts
-  // The one-shot spares a hash object: a message is hashed several times, by its writer and by each reader.
-  if (only !== undefined && more.length === 0) return new Uint8Array(hash('sha256', only, 'buffer'))
+  // The one-shot spares a hash object, and hex the making of a buffer, which takes longer than the hash: a message is hashed
+  // several times, by its writer and by each reader.
+  if (only !== undefined && more.length === 0) return fromHex(hash('sha256', only, 'hex'))
   const hashing = createHash('sha256')
   for (const part of parts) hashing.update(part)
   return new Uint8Array(hashing.digest())

@@ -146,6 +146,7 @@ export const RECEIPT_HEADS_MAX = 400 // heads in one receipt: 120 bytes each, wi
 // Records
 export const BATCH_MAX_RECORDS = 256 // records under one signature: a Merkle path of 8 hashes
 export const SIGN_MAX_RECORDS = 64 // … of ours: stored in 5 ms, and a signature's 0.8 ms are shared well enough
+export const SIGN_MAX_BYTES = 48 * KIB // … and of their bodies, when there are several: 300 boxes and whom they are for, stored in 5 ms
 export const GOSSIP_MAX_RECORDS = 32 // records in one gossip message: read in 2 ms …
 export const GOSSIP_MAX_BYTES = 64 * KIB // … and their bytes, when there are several
 export const SYNC_BATCH_BYTES = 256 * KIB // records a frame: encoded in 2 ms
@@ -288,7 +289,7 @@ export const ADDRESS_MAX_CHARACTERS = 255 // a DNS name in a multiaddr
 export const REDIAL_TICK_MS = 250 // how often the list of peers without a session is looked at
 export const REDIAL_MIN_MS = 500 // first wait before a failed dial is tried again; it doubles …
 export const REDIAL_MAX_MS = 60 * SECOND_MS // … up to this
-export const INGEST_SLICE_MS = 4 // of verifying and storing in one go, before other work gets its turn
+export const INGEST_SLICE_MS = 8 // of verifying and storing in one go, before other work gets its turn: 50 records, one transaction
 export const FILE_RETRY_MS = 5 * SECOND_MS // until a fetch that found no holder looks again; a newcomer wakes it at once
 
 // The local API

@@ -175,6 +175,6 @@ const unlock = (
   if (isRefusal(message)) return message
   if (stored.body === null) parts.records.setBody(stored.hash, body)
   if (!parts.records.setKey(stored.hash, key)) return null
-  const { hash, author, seq, ms, count, hidden } = stored
-  return { hash, author, log, seq, ms, count, hidden, plaintext: message.plaintext }
+  const { hash, arrival, author, seq, ms, count, hidden } = stored
+  return { hash, arrival, author, log, seq, ms, count, hidden, plaintext: message.plaintext }
 }

@@ -4,7 +4,7 @@ import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import { type Clock, compareTimes, HYBRID_ZERO, type HybridTime, tick } from '../../shared/clock.ts'
 import { fault, isRefusal, LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
 import { fromHex, type Incarnation, type RecordHash, type RoomId, recordHashOf, sha256 } from '../../shared/ids.ts'
-import { RECORD_AHEAD_MAX_MS, RECORD_MAX_BYTES, SIGN_MAX_RECORDS } from '../../shared/limits.ts'
+import { RECORD_AHEAD_MAX_MS, RECORD_MAX_BYTES, SIGN_MAX_BYTES, SIGN_MAX_RECORDS } from '../../shared/limits.ts'
 import { headerCodec, type RecordHeader, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
@@ -20,7 +20,7 @@ export type Draft = {
   readonly key?: NonNullable<RecordHeader['key']>
   readonly messageKey?: Uint8Array
   /** More that must be written in the record's own transaction, such as the sender key's next index. */
-  readonly together?: (record: Unsigned) => void
+  readonly together?: (record: Unsigned, arrival: number) => void
 }
 
 export type Author = {
@@ -118,8 +118,8 @@ export const createAuthor = (parts: AuthorParts): Author => {
   const run = async (): Promise<void> => {
     await null // lets a burst of appends in one turn become one batch
     while (pending.length > 0) {
-      const batch = pending.slice(0, SIGN_MAX_RECORDS)
-      pending = pending.slice(SIGN_MAX_RECORDS)
+      const batch = pending.slice(0, batchLength(pending))
+      pending = pending.slice(batch.length)
       const unsigned = batch.map(({ record }) => record)
       const signing = signBatch(
         parts.key,
@@ -145,9 +145,9 @@ export const createAuthor = (parts: AuthorParts): Author => {
       database.transaction(() => {
         for (const { record, draft } of batch) {
           const id = logOf(draft.room)
-          records.append(id, record, draft.messageKey ?? null)
+          const arrival = records.append(id, record, draft.messageKey ?? null)
           parts.onStored(id, record)
-          draft.together?.(record)
+          draft.together?.(record, arrival)
         }
         parts.onBatch()
       })
@@ -215,6 +215,18 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 const reasonOf = (error: unknown): LanyardError =>
   error instanceof LanyardError ? error : fault('storage-failed', undefined, error)
+
+/** How many records share a signature and a transaction: as many as may, but a few that are long, as boxes for many members are. */
+const batchLength = (pending: readonly Pending[]): number => {
+  let bytes = 0
+  let count = 0
+  for (const { draft } of pending) {
+    bytes += draft.body.byteLength
+    if (count === SIGN_MAX_RECORDS || (count > 0 && bytes > SIGN_MAX_BYTES)) break
+    count++
+  }
+  return count
+}
 
 /** What a header, a signature and a proof take of a record's bytes at most. */
 const HEADER_ROOM_BYTES = 4_096

@@ -4,7 +4,7 @@ import { isRefusal, type Refusal, refusalOf, refuse } from '../../shared/errors.
 import type { Incarnation, PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { FOULS_REMEMBERED, INGEST_SLICE_MS, RECORD_AHEAD_MAX_MS } from '../../shared/limits.ts'
 import { isMembershipKind } from '../../shared/wire/membership.ts'
-import type { Group } from '../group/group.ts'
+import type { Group, Opened } from '../group/group.ts'
 import type { Directory } from '../rooms/directory.ts'
 import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
@@ -19,6 +19,11 @@ import { createWaiting } from './waiting.ts'
 export type Ingest = {
   /** Resolves once the record is stored, or with why it is not. `record-gap`: it waits, in memory, for those before it. */
   take(record: ParsedRecord): Promise<'stored' | Refusal>
+  /**
+   * … with the message key that came along, no bytes if none did: it opens what no sender key here does.
+   * @param onWrongKey it is not the one that the signed header commits to: whoever sent it lied
+   */
+  takeWith(record: ParsedRecord, key: Uint8Array, onWrongKey: (refusal: Refusal) => void): Promise<'stored' | Refusal>
   /** Tries the boxes of a room again whose messages are closed: those that a killed process had stored and not opened. */
   reopen(room: RoomId): Promise<void>
   /** Resolves once nothing is being taken in. */
@@ -57,6 +62,7 @@ export type Notes = {
 }
 
 type Readable = Omit<OpenedMessage, 'hidden'>
+type GivenKey = { readonly key: Uint8Array; readonly onWrong: (refusal: Refusal) => void }
 type Item = { readonly record: ParsedRecord; readonly outcome: PromiseWithResolvers<'stored' | Refusal> }
 type Stored = { readonly record: ParsedRecord; readonly author: VerifiedDevice; readonly log: LogId }
 
@@ -65,6 +71,8 @@ export const createIngest = (parts: IngestParts): Ingest => {
   const verify = createRecordVerifier()
   const waiting = createWaiting()
   const told = new Set<string>()
+  /** Keys that came with records which are not stored yet. */
+  const given = new WeakMap<ParsedRecord, GivenKey>()
   let queue: Item[] = []
   let running: Promise<void> | null = null
 
@@ -223,9 +231,9 @@ export const createIngest = (parts: IngestParts): Ingest => {
   ): void => {
     const { key } = record.header
     const { body } = record.wire
-    const message = key === undefined || body === null ? null : group.open(id, key, body)
+    const message = key === undefined || body === null ? null : open(id, key, body, given.get(record))
     const readable = message !== null && !isRefusal(message) ? message : null
-    records.append(id, record, readable?.messageKey ?? null)
+    const arrival = records.append(id, record, readable?.messageKey ?? null)
     log.advance(id, { seq: record.header.seq, hash: record.hash })
     rooms.learn(id, record, author)
     if (record.header.kind === 'device') directory.learn(record, author)
@@ -234,17 +242,37 @@ export const createIngest = (parts: IngestParts): Ingest => {
       const { hash, header } = record
       const [ms, count] = header.time
       const { plaintext } = readable
-      opened.push({ hash, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
+      opened.push({ hash, arrival, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
     }
     if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
   }
 
+  /** By the ratchet; where that can't, by the key that came along: the commitment in the signed header decides. */
+  const open: (...of: [...Parameters<Group['open']>, GivenKey | undefined]) => Opened | Refusal = (
+    id,
+    key,
+    body,
+    gift,
+  ) => {
+    const opened = group.open(id, key, body)
+    if (!isRefusal(opened) || opened.code !== 'key-missing' || gift === undefined) return opened
+    const message = group.openWith(id, key, body, gift.key)
+    if (!isRefusal(message) || message.code !== 'key-wrong') return message
+    gift.onWrong(message)
+    return opened
+  }
+
+  const take: Ingest['take'] = (record) => {
+    const outcome = Promise.withResolvers<'stored' | Refusal>()
+    queue.push({ record, outcome })
+    running ??= run()
+    return outcome.promise
+  }
   return {
-    take: (record) => {
-      const outcome = Promise.withResolvers<'stored' | Refusal>()
-      queue.push({ record, outcome })
-      running ??= run()
-      return outcome.promise
+    take,
+    takeWith: (record, key, onWrong) => {
+      if (key.byteLength > 0) given.set(record, { key, onWrong })
+      return take(record)
     },
     reopen: boxes.reopen,
     idle: async () => {

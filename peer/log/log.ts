@@ -108,16 +108,30 @@ export const createLog = (
   }
 }
 
-/** What is told of a log is made once, not for each who asks. */
+/** What is told of a log is made once, not for each who asks; and not for each record of a thousand that come together. */
 const entryOf = (log: LogId, { seq, hash }: LogHead, fork: LogHead | null): Entry => {
-  const told: Head = {
-    device: log.device,
-    inc: fromHex(log.incarnation),
-    seq: fork?.seq ?? seq,
-    hash: fromHex(fork?.hash ?? hash),
-    ...(fork === null ? {} : { fork: 1 }),
+  let told: Head | null = null
+  let part: Uint8Array | null = null
+  return {
+    log,
+    seq,
+    hash,
+    fork,
+    get told() {
+      told ??= {
+        device: log.device,
+        inc: fromHex(log.incarnation),
+        seq: fork?.seq ?? seq,
+        hash: fromHex(fork?.hash ?? hash),
+        ...(fork === null ? {} : { fork: 1 }),
+      }
+      return told
+    },
+    get part() {
+      part ??= digestPart(this.told)
+      return part
+    },
   }
-  return { log, seq, hash, fork, told, part: digestPart(told) }
 }
 
 // Sorted by these names, logs are in the order of their parts of the digest.

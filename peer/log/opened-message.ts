@@ -4,6 +4,8 @@ import type { LogId } from '../store/records.ts'
 /** A message that has just become readable. */
 export type OpenedMessage = {
   readonly hash: RecordHash
+  /** Its place in the store. */
+  readonly arrival: number
   readonly author: CertificateHash
   readonly log: LogId
   readonly seq: number

@@ -58,9 +58,9 @@ export const createSenderBoxes = (parts: SenderBoxesParts): SenderBoxes => {
           continue
         }
         records.setKey(locked.hash, message.messageKey)
-        const { hash, ms, count, hidden } = locked
+        const { hash, arrival, ms, count, hidden } = locked
         const { plaintext } = message
-        opened.push({ hash, author: author.hash, log, seq: header.seq, ms, count, hidden, plaintext })
+        opened.push({ hash, arrival, author: author.hash, log, seq: header.seq, ms, count, hidden, plaintext })
       }
       for (const message of opened) parts.note(message)
       group.flush()

@@ -35,7 +35,9 @@ export type SyncParts = SyncServerParts & {
   readonly node: Node
   readonly network: NetworkId
   readonly sessions: Sessions
-  readonly ingest: Pick<Ingest, 'take'>
+  readonly ingest: Pick<Ingest, 'takeWith'>
+  /** Whether messages of a room wait for a key. */
+  readonly locked: (room: RoomId) => boolean
   /**
    * A peer told of open rooms: well-formed records that found the rooms whose ids they have. Their signatures are not
    * checked yet. Resolves once they are looked at.
@@ -76,6 +78,11 @@ export const startSync = async (parts: SyncParts): Promise<Sync> => {
       serveSync(parts, stream, session, () => turns(session.device.peerId)),
     ),
   )
+  /** Rooms that are being pulled with their keys, or were until the pull broke off. */
+  const keyless = new Set<RoomId>()
+  /** A newcomer has no sender key for what was said before; nor has who could not open something that came earlier. */
+  const wantsKeys = (room: RoomId): boolean =>
+    keyless.has(room) || parts.log.heads(room).every(({ device }) => device === parts.node.peerId) || parts.locked(room)
   /** What each session last said its list of open rooms is. */
   const lists = new WeakMap<Session, Uint8Array>()
 
@@ -93,7 +100,13 @@ export const startSync = async (parts: SyncParts): Promise<Sync> => {
   }
   return {
     pull: (peer, room, progress) =>
-      ask(peer, (channel) => pull(parts, channel, peer, room, () => turns(peer), progress)),
+      ask(peer, async (channel) => {
+        const withKeys = wantsKeys(room)
+        if (withKeys) keyless.add(room)
+        const pulled = await pull(parts, channel, { peer, room, withKeys }, () => turns(peer), progress)
+        keyless.delete(room)
+        return pulled
+      }),
     rooms: (peer) =>
       ask(peer, async (channel) => {
         const session = parts.sessions.of(peer)
@@ -143,17 +156,20 @@ const foundingOf = (parts: SyncParts, open: readonly Uint8Array[], peer: PeerId)
 const founds = (network: NetworkId, { room, header, wire }: ParsedRecord): boolean =>
   header.kind === 'room' && header.seq === 0 && wire.body !== null && foundedRoomIdOf(network, wire.body) === room
 
+type Errand = { readonly peer: PeerId; readonly room: RoomId; readonly withKeys: boolean }
+
 const pull = async (
   parts: SyncParts,
   channel: Asker,
-  peer: PeerId,
-  room: RoomId,
+  { peer, room, withKeys }: Errand,
   turn: Turn,
   progress: (records: number) => void = () => undefined,
 ): Promise<Pulled> => {
   const mine = parts.log.heads(room)
+  let keys = withKeys ? ({ keys: 1 } as const) : {}
   for (const { part, left } of inFrames(mine)) {
-    await channel.send({ kind: 'heads', room: fromHex(room), heads: part, left })
+    await channel.send({ kind: 'heads', room: fromHex(room), heads: part, left, ...keys })
+    keys = {}
   }
   const replays = createReplays(parts, room, mine)
   const theirs: Head[] = []
@@ -164,7 +180,8 @@ const pull = async (
       case 'rooms':
         throw fault('wrong-order')
       case 'records': {
-        const more = await takeAll(parts, reply.records, peer, room, replays, turn)
+        const keys = withKeys ? (reply.keys ?? []) : [] // what was not asked for is passed over
+        const more = await takeAll(parts, { ...reply, keys }, peer, room, replays, turn)
         stored += more
         progress(more)
         break
@@ -180,19 +197,22 @@ const pull = async (
   }
 }
 
+const NO_KEY = new Uint8Array()
+
 /** All of a frame is stored before the next is read: that is the back-pressure. */
 const takeAll = async (
   parts: SyncParts,
-  frame: readonly Uint8Array[],
+  { records, keys }: { readonly records: readonly Uint8Array[]; readonly keys: readonly Uint8Array[] },
   peer: PeerId,
   room: RoomId,
   replays: Replays,
   turn: Turn,
 ): Promise<number> => {
+  if (keys.length > records.length) parts.onFoul(refuse('frame-malformed', 'more keys than records'), peer)
   const slice = sliceOf(SYNC_SLICE_MS)
   const outcomes: Promise<boolean>[] = []
-  for (const bytes of frame) {
-    outcomes.push(takeOne(parts, bytes, peer, room, replays))
+  for (const [at, bytes] of records.entries()) {
+    outcomes.push(takeOne(parts, bytes, keys[at] ?? NO_KEY, peer, room, replays))
     if (slice.isOver()) {
       await turn()
       slice.begin()
@@ -204,6 +224,7 @@ const takeAll = async (
 const takeOne = async (
   parts: SyncParts,
   bytes: Uint8Array,
+  key: Uint8Array,
   peer: PeerId,
   room: RoomId,
   replays: Replays,
@@ -213,7 +234,7 @@ const takeOne = async (
     parts.onFoul(isRefusal(record) ? record : refuse('record-wrong-room'), peer)
     return false
   }
-  const outcome = await parts.ingest.take(record)
+  const outcome = await parts.ingest.takeWith(record, key, (refusal) => parts.onFoul(refusal, peer))
   if (outcome === 'stored') return true
   if (outcome.code === 'record-replayed') replays.note(record, outcome)
   if (isLie(outcome)) parts.onLie(peer)

@@ -22,7 +22,7 @@ import {
 import type { Allowance } from '../network/allowance.ts'
 import { isFoul } from '../network/guard.ts'
 import type { Session } from '../network/sessions.ts'
-import type { RecordStore } from '../store/records.ts'
+import type { LogId, RecordStore } from '../store/records.ts'
 import { logOf, type ServingStore } from '../store/serving.ts'
 import type { Log } from './log.ts'
 import { framesOf } from './serve-records.ts'
@@ -35,6 +35,8 @@ export type SyncServerParts = {
   readonly serving: ServingStore
   readonly allowance: Pick<Allowance, 'spend'>
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  /** Whether the room's history policy grants the session's user the key of a message. */
+  readonly mayHaveKey: (log: LogId, seq: number, session: Session) => boolean
   /** The rooms that we are in and the session's user is in, too, or may come into. */
   readonly sharedRooms: (session: Session) => readonly OfferedRoom[]
   /** The open rooms that we know of, at most OPEN_ROOMS_MAX. */
@@ -115,8 +117,9 @@ const serveRoom = async (
     return
   }
   const missing = await compare(parts, room, mine, theirs.known, turn)
-  for await (const records of framesOf(parts.serving, room, missing, turn)) {
-    await channel.send({ kind: 'records', records })
+  const mayHaveKey = (log: LogId, seq: number): boolean => question.keys === 1 && parts.mayHaveKey(log, seq, session)
+  for await (const { records, keys } of framesOf(parts.serving, room, missing, mayHaveKey, turn)) {
+    await channel.send({ kind: 'records', records, ...(keys.some(({ byteLength }) => byteLength > 0) ? { keys } : {}) })
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0)
     await pause(Math.min(PACE_MAX_MS, parts.allowance.spend(peer, 'served', bytes)))
     if (parts.mayRead(room, session) !== null) break // removed meanwhile

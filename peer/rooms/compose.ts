@@ -84,9 +84,9 @@ export const createCompose = (parts: ComposeParts): Compose => {
           body: sealed.body,
           key: sealed.header,
           messageKey: sealed.messageKey,
-          together: (record) => {
+          together: (record, arrival) => {
             group.used(sealed)
-            said = openedOf(record, parts.self, plaintext)
+            said = openedOf(record, arrival, parts.self, plaintext)
             parts.note(said)
           },
         })
@@ -104,8 +104,18 @@ export const createCompose = (parts: ComposeParts): Compose => {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-const openedOf = (record: Unsigned, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
+const openedOf = (record: Unsigned, arrival: number, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
   const { hash, author, room, incarnation, header } = record
   const [ms, count] = header.time
-  return { hash, author, log: { room, device, incarnation }, seq: header.seq, ms, count, hidden: false, plaintext }
+  return {
+    hash,
+    arrival,
+    author,
+    log: { room, device, incarnation },
+    seq: header.seq,
+    ms,
+    count,
+    hidden: false,
+    plaintext,
+  }
 }

@@ -22,9 +22,10 @@ import type { LogId, RecordStore } from '../store/records.ts'
 import type { RoomStore } from '../store/rooms.ts'
 import { createAudiences } from './audiences.ts'
 import type { Directory } from './directory.ts'
+import { directRoom, factsOf } from './fixed-rooms.ts'
 import { foundedRoom } from './founded.ts'
 import { createHiding } from './hiding.ts'
-import { fixedRoom, type Room, type RoomFacts } from './room.ts'
+import { fixedRoom, type Room } from './room.ts'
 
 /** All rooms that this device knows of, and who may do what in each. */
 export type Rooms = Judge & {
@@ -93,7 +94,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   let directUsers: ReadonlySet<UserName> | null = null
 
   /** Records of ours that are not stored yet, in their order. */
-  let placed: { readonly log: LogId; readonly record: OwnRecord }[] = []
+  const placed = new Map<RecordHash, { readonly log: LogId; readonly record: OwnRecord }>()
 
   /** Whether a receipt is a testimony: its author had a say in the room. */
   const hasSay = ({ log, seq }: LogMark): boolean => {
@@ -134,7 +135,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
       )
     }
     for (const room of rooms.values()) hiding.load(room)
-    for (const { log, record } of placed) place(log, record)
+    for (const { log, record } of placed.values()) place(log, record)
   }
   /** From a fork on a log counts for nobody: what others know by it is another matter than it was. */
   const forked = (id: RoomId): void => {
@@ -144,7 +145,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     if (room.kind !== 'founded') return
     rooms.set(id, learnAgain(id))
     audiences.drop(id)
-    for (const { log, record } of placed) if (log.room === id) place(log, record)
+    for (const { log, record } of placed.values()) if (log.room === id) place(log, record)
   }
 
   const direct = (other: UserName): RoomId => {
@@ -216,11 +217,11 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
     cite: (log, seq) => rooms.get(log.room)?.cite(log, seq) ?? [],
     place: (log, record) => {
-      placed.push({ log, record })
+      placed.set(record.hash, { log, record })
       place(log, record)
     },
     unplace: () => {
-      placed = []
+      placed.clear()
       forget()
     },
     isHidden: hiding.isHidden,
@@ -241,7 +242,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     },
     learn: (log, record, { user }) => learn(log, record, user),
     learnOwn: (log, record) => {
-      placed = placed.filter((one) => one.record.hash !== record.hash)
+      placed.delete(record.hash)
       learn(log, record, self)
     },
     forked,
@@ -285,20 +286,3 @@ const ANOTHER = -1
 
 const unknown = (rooms: ReadonlyMap<RoomId, Room>, id: RoomId): Refusal | null =>
   rooms.has(id) ? null : refuse('room-unknown', id)
-
-const factsOf = (name: string): RoomFacts => ({
-  name,
-  topic: '',
-  access: 'all',
-  history: 'all',
-  creator: null,
-  keepMs: 0,
-  keepMessages: 0,
-  members: null,
-})
-
-const directRoom = (id: RoomId, self: UserName, other: UserName): Room => {
-  const members = new Map([self, other].map((user) => [user, { admin: false }]))
-  const facts: RoomFacts = { ...factsOf(other), access: 'direct', members }
-  return fixedRoom(id, 'direct', (user) => members.has(user), facts)
-}

@@ -44,16 +44,16 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
   }
 
   const place = (message: Omit<OpenedMessage, 'plaintext'>, { content, user }: Read): void => {
-    const { hash, log, hidden } = message
+    const { hash, arrival, log, hidden } = message
     const role = roleOf(content)
     if (content === null || user === null || isEntry(content)) {
       const own = content === null || user === null ? 0 : unread({ ...message, user }, content)
-      store.place(hash, user === null ? 'none' : role, null, own)
+      store.place(arrival, user === null ? 'none' : role, null, own)
       if (role === 'entry' && user !== null && isTakenBack(log.room, hash, user)) store.erase(hash)
       return
     }
     const target = store.targetOf(log.room, toRecordHash(content.of))
-    store.place(hash, role, target, 0)
+    store.place(arrival, role, target, 0)
     if (!hidden) apply(log.room, target, message, user, content)
   }
   const isTakenBack = (room: RoomId, hash: RecordHash, user: UserName): boolean =>

@@ -6,7 +6,7 @@ import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Sealer } from './sealer.ts'
-import { proofCodec, wireOf } from './wire-record.ts'
+import { packProof, wireOf } from './wire-record.ts'
 
 /** One author's log in one room. */
 export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
@@ -47,6 +47,9 @@ export type LockedMessage = {
 
 export type RecordStore = ReturnType<typeof createRecordStore>
 
+/** The place that a message's key is sealed for. */
+export const keyPlace = (hash: RecordHash): string => `records.key.${hash}`
+
 /** Reads rows of the table; those of STORED_COLUMNS must be there. */
 export const storedRecords =
   (sealer: Sealer) =>
@@ -65,7 +68,7 @@ export const storedRecords =
       count: integer(row.count),
       header: blob(row.header),
       body: blobOrNull(row.body),
-      key: row.sealed_key === null ? null : sealer.open(`records.key.${hash}`, blob(row.sealed_key)),
+      key: row.sealed_key === null ? null : sealer.open(keyPlace(hash), blob(row.sealed_key)),
       hidden: row.hidden === 1,
     }
   }
@@ -121,19 +124,22 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
     return row === undefined ? HYBRID_ZERO : { ms: integer(row.ms), count: integer(row.count) }
   }
   const times = new Map<RoomId, HybridTime>()
-  const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(`records.key.${hash}`, key)
+  const sealKey = (hash: RecordHash, key: Uint8Array): Uint8Array => sealer.seal(keyPlace(hash), key)
 
   return {
-    /** Adds a record at the head of its log; unsigned when it is our own and its signature is still being made. */
+    /**
+     * Adds a record at the head of its log; unsigned when it is our own and its signature is still being made.
+     * @returns its arrival
+     */
     append: (
       log: LogId,
       record: Omit<ParsedRecord, 'wire'> & { wire: Partial<WireRecord> & Pick<WireRecord, 'header' | 'body'> },
       key: Uint8Array | null,
-    ): void => {
+    ): number => {
       const { header, wire, hash } = record
       const known = times.get(log.room)
       if (known !== undefined) times.set(log.room, later(known, { ms: header.time[0], count: header.time[1] }))
-      insert.run(
+      const { lastInsertRowid } = insert.run(
         hash,
         log.room,
         log.device,
@@ -145,13 +151,14 @@ export const createRecordStore = (database: Database, sealer: Sealer) => {
         header.kind,
         wire.header,
         wire.signature ?? null,
-        wire.proof === undefined ? null : proofCodec.encode(wire.proof),
+        wire.proof === undefined ? null : packProof(wire.proof),
         wire.body,
         key === null ? null : sealKey(hash, key),
       )
+      return Number(lastInsertRowid)
     },
     sign: (hash: RecordHash, { signature, proof }: Pick<WireRecord, 'signature' | 'proof'>): void => {
-      sign.run(signature, proofCodec.encode(proof), hash)
+      sign.run(signature, packProof(proof), hash)
     },
     /** Keeps a message's key. @returns false: the message was erased meanwhile */
     setKey: (hash: RecordHash, key: Uint8Array): boolean => setKey.run(sealKey(hash, key), hash).changes > 0,

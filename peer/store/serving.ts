@@ -1,6 +1,7 @@
 import {
   type CertificateHash,
   fromHex,
+  type Incarnation,
   type PeerId,
   type RecordHash,
   type RoomId,
@@ -10,7 +11,8 @@ import { MEMBERSHIP_KINDS } from '../../shared/wire/membership.ts'
 import { recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
 import { blob, type Database, integer, text } from './database.ts'
-import type { LogId } from './records.ts'
+import { keyPlace, type LogId } from './records.ts'
+import type { Sealer } from './sealer.ts'
 import { wireOf } from './wire-record.ts'
 
 /** One record of a log as its place in the order of time, without its bytes. */
@@ -22,15 +24,26 @@ export type Step = {
   readonly hash: RecordHash
 }
 
+/** A record as it is served; of a message that counts and can be opened here, where it stands, and its key. */
+export type Served = {
+  readonly wire: WireRecord
+  readonly message: { readonly log: LogId; readonly seq: number; key(): Uint8Array } | null
+}
+
 /** What serving the records of a room to others asks of the store. */
 export type ServingStore = ReturnType<typeof createServingStore>
 
-export const createServingStore = (database: Database) => {
+export const createServingStore = (database: Database, sealer: Sealer) => {
   const steps = database.prepare(
     `SELECT arrival, seq, ms, count, hash FROM records
      WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND seq <= ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
   )
   const wire = database.prepare('SELECT header, signature, proof, body FROM records WHERE arrival = ?')
+  const served = database.prepare(
+    `SELECT hash, room, device, inc, seq, header, signature, proof, body,
+       CASE WHEN kind = 'message' AND hidden = 0 AND body IS NOT NULL THEN sealed_key END AS sealed_key
+     FROM records WHERE arrival = ?`,
+  )
   const forks = database.prepare(
     'SELECT device, inc, MIN(seq) AS seq FROM equivocations WHERE room = ? GROUP BY device, inc',
   )
@@ -76,6 +89,20 @@ export const createServingStore = (database: Database) => {
     wire: (arrival: number): WireRecord | null => {
       const row = wire.get(arrival)
       return row === undefined ? null : wireOf(row)
+    },
+    /** One record that is signed, for somebody who may need its key. */
+    served: (arrival: number): Served | null => {
+      const row = served.get(arrival)
+      const wire = row === undefined ? null : wireOf(row)
+      if (row === undefined || wire === null) return null
+      if (row.sealed_key === null) return { wire, message: null }
+      const log = {
+        room: text(row.room) as RoomId,
+        device: text(row.device) as PeerId,
+        incarnation: text(row.inc) as Incarnation,
+      }
+      const key = (): Uint8Array => sealer.open(keyPlace(text(row.hash) as RecordHash), blob(row.sealed_key))
+      return { wire, message: { log, seq: integer(row.seq), key } }
     },
     /** Logs of which two records with one number are kept, with the lowest such number of each. */
     forks: (room: RoomId): LogPoint[] =>

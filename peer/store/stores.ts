@@ -57,7 +57,7 @@ export const openStores = (database: Database, { storeKey, device }: StoreOwner,
   return {
     database,
     records: createRecordStore(database, sealer),
-    serving: createServingStore(database),
+    serving: createServingStore(database, sealer),
     keys,
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),

@@ -35,6 +35,8 @@ export type StandingChange = Position & { readonly on: boolean }
 /** From which message on, and in which direction, a page goes; neither: the newest. */
 export type PageFrom = { readonly before?: Position; readonly after?: Position }
 
+const TARGETS_REMEMBERED = 256 // messages of one transaction, and some
+
 export type TimelineStore = ReturnType<typeof createTimelineStore>
 
 const PLACED = 'hash, room, device, inc, seq, author, ms, count, role, target, hidden, erased'
@@ -43,7 +45,7 @@ const SHOWN = `hidden = 0 AND (role IS NULL OR role = 'entry')`
 const IN_TIMELINE = `FROM records INDEXED BY records_by_time WHERE room = ? AND kind = 'message' AND erased < 2`
 
 export const createTimelineStore = (database: Database, sealer: Sealer) => {
-  const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE hash = ?')
+  const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE arrival = ?')
   const byHash = database.prepare(`SELECT ${PLACED} FROM records WHERE hash = ? AND kind = 'message'`)
   const shown = database.prepare(
     `SELECT ${STORED_COLUMNS} FROM records WHERE hash = ? AND kind = 'message' AND erased < 2 AND ${SHOWN}`,
@@ -102,7 +104,8 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       erased: row.erased === 0 ? null : row.erased === 1 ? 'taken-back' : 'expired',
     }
   }
-  let last: { readonly name: string; readonly target: Uint8Array } | null = null
+  /** What is stored in one transaction is shown after it: each message is asked for twice. */
+  const targets = new Map<RecordHash, { readonly room: RoomId; readonly target: Uint8Array }>()
   const slotOf = (target: Uint8Array, slot: Slot): Uint8Array =>
     typeof slot === 'string'
       ? new TextEncoder().encode(slot)
@@ -115,10 +118,12 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
   return {
     /** The blind name under which changes of a message are found. In the room's name too: a change elsewhere is none of it. */
     targetOf: (room: RoomId, hash: RecordHash): Uint8Array => {
-      const name = `${room}/${hash}`
-      // What is stored is shown next: each message is asked for twice.
-      if (last?.name !== name) last = { name, target: sealer.blind('records.target', name) }
-      return last.target
+      const known = targets.get(hash)
+      if (known?.room === room) return known.target
+      const target = sealer.blind('records.target', `${room}/${hash}`)
+      if (targets.size >= TARGETS_REMEMBERED) targets.clear()
+      targets.set(hash, { room, target })
+      return target
     },
     get: (hash: RecordHash): Placed | null => {
       const row = byHash.get(hash)
@@ -130,8 +135,8 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       return row === undefined ? null : toStored(row)
     },
     /** Notes what an opened message is. @param unread 0, 1, or 2 when it mentions our user */
-    place: (hash: RecordHash, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
-      place.run(role, target, unread, hash)
+    place: (arrival: number, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
+      place.run(role, target, unread, arrival)
     },
     /**
      * Messages that are shown by themselves, oldest first: what one page costs does not depend on how many there are.

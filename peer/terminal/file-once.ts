@@ -77,7 +77,7 @@ export const send = async (helper: Helper, paths: readonly string[], order: Orde
     const file = paths.join(', ')
     const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
     clear()
-    const offered = { event: 'stored', id, file, paths: [...paths], skipped } as const
+    const offered = { event: 'stored' as const, id, file, paths: [...paths], skipped }
     answer(order, offeredJson, offered, `offered ${file}; waiting for somebody to fetch it${left}`)
     await until(client, waitMs, () => served.has(id))
     clear()

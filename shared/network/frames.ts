@@ -95,14 +95,25 @@ const drained = (stream: Stream, timeoutMs: number): Promise<void> => {
 
 /** Pauses the stream while too much waits to be read. */
 const readerOf = (stream: Stream, limits: FrameLimits): FrameReader => {
+  const status = (): Stream['readStatus'] => stream.readStatus
+  let resuming = false
+  let pauseAfter = false
   const reader = createFrameReader({
     maxFrameBytes: limits.maxFrameBytes,
     bufferBytes: limits.bufferBytes ?? CHANNEL_BUFFER_BYTES,
     pause: () => {
-      if (stream.readStatus === 'readable') stream.pause()
+      if (resuming) pauseAfter = true
+      else if (status() === 'readable') stream.pause()
     },
+    // libp2p (utils 7) hands over what has waited before it opens the window again. A pause in the midst of that would be
+    // forgotten: the window would stay open, until 16 MiB wait for who reads slowly, and the stream is reset.
     resume: () => {
-      if (stream.readStatus === 'paused') stream.resume()
+      if (status() !== 'paused') return
+      resuming = true
+      stream.resume()
+      resuming = false
+      if (pauseAfter && status() === 'readable') stream.pause()
+      pauseAfter = false
     },
   })
   stream.addEventListener('message', (event) => {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { bytes, codec, count } from '../codec.ts'
 import type { NetworkId } from '../ids.ts'
 import {
+  BATCH_MAX_RECORDS,
   FRAME_MAX_BYTES,
   HEADS_MAX,
   HEADS_PER_FRAME,
@@ -15,7 +16,8 @@ import { protocolId } from './protocol.ts'
 /**
  * Anti-entropy, one question a stream. `rooms`: the server tells a digest of each room that it shares with the asker; who
  * agrees on all of them is done. `heads`: the server answers with the `records` of that room that lie beyond them, in the
- * order of their times, and `done` with its own heads. Or `refused`.
+ * order of their times, and `done` with its own heads. Or `refused`. Who has no sender key for what it will get, as a
+ * newcomer, asks for the message keys with the records: the answer holds those that the history policy grants.
  */
 export const syncProtocol = (network: NetworkId): string => protocolId(network, 'sync')
 
@@ -38,13 +40,24 @@ export type Head = LogPoint & { readonly hash: Uint8Array; readonly fork?: 1 | u
 
 export type SyncRequest =
   /** What the puller holds in a room; as many frames as it takes, each with how many heads are `left` for later ones. */
-  | { readonly kind: 'heads'; readonly room: Uint8Array; readonly heads: readonly Head[]; readonly left: number }
+  | {
+      readonly kind: 'heads'
+      readonly room: Uint8Array
+      readonly heads: readonly Head[]
+      readonly left: number
+      /** In the first frame: the message keys are wanted too. */
+      readonly keys?: 1 | undefined
+    }
   /** Which rooms are shared. `open`: the last `openDigest` of this server, or that of the open rooms that the asker knows. */
   | { readonly kind: 'rooms'; readonly open: Uint8Array }
 
 export type SyncReply =
-  /** What lies beyond, each record as `recordCodec` encodes it. */
-  | { readonly kind: 'records'; readonly records: readonly Uint8Array[] }
+  /** What lies beyond, each record as `recordCodec` encodes it. `keys`: as many, 32 bytes each, or none. */
+  | {
+      readonly kind: 'records'
+      readonly records: readonly Uint8Array[]
+      readonly keys?: readonly Uint8Array[] | undefined
+    }
   /** What the server holds; as many frames as it takes. */
   | { readonly kind: 'done'; readonly heads: readonly Head[]; readonly left: number }
   /** Rooms that both may be in; and the records that found open rooms, unless the asker has that list. */
@@ -74,7 +87,7 @@ const left = z.int().nonnegative().max(HEADS_MAX)
 /** At most 64 KiB. */
 export const syncRequestCodec = codec<SyncRequest>(
   z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('heads'), room: bytes(32), heads, left }),
+    z.strictObject({ kind: z.literal('heads'), room: bytes(32), heads, left, keys: z.literal(1).optional() }),
     z.strictObject({ kind: z.literal('rooms'), open: bytes(32) }),
   ]),
   SYNC_REQUEST_MAX_BYTES,
@@ -83,7 +96,14 @@ export const syncRequestCodec = codec<SyncRequest>(
 /** At most 4 MiB. */
 export const syncReplyCodec = codec<SyncReply>(
   z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('records'), records: z.array(bytes({ max: RECORD_MAX_BYTES })) }),
+    z.strictObject({
+      kind: z.literal('records'),
+      records: z.array(bytes({ max: RECORD_MAX_BYTES })),
+      keys: z
+        .array(bytes({ max: 32 }))
+        .max(BATCH_MAX_RECORDS)
+        .optional(),
+    }),
     z.strictObject({ kind: z.literal('done'), heads, left }),
     z.strictObject({
       kind: z.literal('rooms'),

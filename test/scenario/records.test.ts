@@ -384,6 +384,33 @@ describe('the key service', () => {
     expect(keyOf()).toEqual(before)
   })
 })
+describe('a key that comes with its record', () => {
+  test('opens the message when it fits, and not when it lies: whoever sent it is told of', async () => {
+    await using mallory = await createMallory(world.network)
+    const line = await mallory.join(alice.peer)
+    const speak = async (text: string) => {
+      const messageKey = systemRandom.bytes(32)
+      const sealed = sealMessage(messageKey, messageContentCodec.encode({ kind: 'text', text }), fromHex(general))
+      const key = { epoch: 0, index: 0, commitment: messageCommitmentOf(messageKey) }
+      const { bytes } = await mallory.pen.write({ room: general, kind: 'message', body: sealed, key })
+      return { bytes, messageKey }
+    }
+    const first = await speak('told with a lie')
+    mallory.serve(general, [first.bytes], { keys: [systemRandom.bytes(32)] })
+    await line.beckon(general)
+    await expectFoul('key-wrong', mallory.name)
+    expect(events.some(says('told with a lie'))).toBe(false)
+    // Something is closed here now: so the next pull asks for keys too.
+    const second = await speak('told in truth')
+    mallory.serve(general, [second.bytes], { keys: [second.messageKey] })
+    await line.beckon(general)
+    await until(says('told in truth'))
+    expect(mallory.askedForKeys()).toBe(true)
+    await stillServes()
+    const keys = query('SELECT sealed_key FROM records WHERE device = ? ORDER BY seq', mallory.node.peerId)
+    expect(keys.map(({ sealed_key }) => sealed_key !== null)).toEqual([false, true])
+  })
+})
 describe('frames that are not in the protocol', () => {
   const malformed: Record<string, { code: Code; frame: Uint8Array }> = {
     'no CBOR': { code: 'frame-malformed', frame: Uint8Array.of(0xff, 0, 1) },

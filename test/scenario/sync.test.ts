@@ -3,7 +3,7 @@ import { encodeRecord, type ParsedRecord } from '../../peer/log/record.ts'
 import { type SyncParts, startSync } from '../../peer/log/sync-handler.ts'
 import { openMemberStream } from '../../peer/network/guard.ts'
 import { isRefusal, orThrow, type Refusal, refuse } from '../../shared/errors.ts'
-import { foundedRoomIdOf, fromHex, type RoomId, roomIdOf, toHex } from '../../shared/ids.ts'
+import { foundedRoomIdOf, fromHex, type PeerId, type RoomId, roomIdOf, toHex, toIncarnation } from '../../shared/ids.ts'
 import { FRAME_MAX_BYTES, HEADS_PER_FRAME, KIB } from '../../shared/limits.ts'
 import { openFrames } from '../../shared/network/frames.ts'
 import type { Node, Stream } from '../../shared/network/node.ts'
@@ -67,9 +67,11 @@ const join = async (user: string, changes: Partial<SyncParts> = {}) => {
     log: holder.log,
     records: holder.records,
     serving: holder.serving,
-    ingest: holder.ingest,
+    ingest: { takeWith: holder.ingest.take },
+    locked: () => false,
     allowance: { spend: () => 0 },
     mayRead: () => null,
+    mayHaveKey: () => false,
     sharedRooms: () => [{ room: general, isMember: true }],
     openRooms: () => [],
     onOpenRooms: async () => undefined,
@@ -145,6 +147,79 @@ describe('a pull', () => {
     expect(bob.taken.length).toBeGreaterThan(0)
     expect(bob.taken.length).toBeLessThan(2_000)
     await expect(bob.sync.pull(alice.device.peerId, general)).rejects.toMatchObject({ code: 'not-a-member' })
+  })
+
+  test('of who has nothing of others brings the keys that it may have, and of who has something none', async () => {
+    const granted = (seq: number): boolean => seq % 2 === 0
+    const alice = await join('alice', { mayHaveKey: (_log, seq) => granted(seq) })
+    const came: { readonly seq: number; readonly key: string }[] = []
+    const bob = await join('bob', {
+      ingest: {
+        takeWith: (record, key) => {
+          came.push({ seq: record.header.seq, key: toHex(key) })
+          return bob.ingest.take(record)
+        },
+      },
+    })
+    const writer = createWriter(general, authors)
+    const write = async (seqs: readonly number[], hidden: readonly number[] = []): Promise<void> => {
+      const records = await writer.write(seqs.map((seq) => [seq + 1, 0] as const))
+      await takeAll(alice, records)
+      for (const { hash, header } of records) alice.records.setKey(hash, keyOf(header.seq))
+      const log = { room: general, device: writer.device as PeerId, incarnation: toIncarnation(writer.inc) }
+      for (const seq of hidden) alice.records.hide(log, seq, seq, true)
+    }
+    const keyOf = (seq: number): Uint8Array => new Uint8Array(32).fill(seq)
+    const expected = (seq: number, key: boolean) => ({ seq, key: key ? toHex(keyOf(seq)) : '' })
+    await write([0, 1, 2, 3, 4], [2])
+    await bob.meet(alice)
+    await bob.sync.pull(alice.device.peerId, general)
+    expect(came.splice(0)).toEqual([0, 1, 2, 3, 4].map((seq) => expected(seq, granted(seq) && seq !== 2)))
+    await write([5, 6])
+    await bob.sync.pull(alice.device.peerId, general)
+    expect(came.splice(0)).toEqual([5, 6].map((seq) => expected(seq, false)))
+    expect([...alice.fouls, ...bob.fouls]).toEqual([])
+  })
+
+  test('that broke off asks for keys again, though it brought something', async () => {
+    const alice = await join('alice', { mayHaveKey: () => true })
+    let keys = 0
+    const bob = await join('bob', {
+      ingest: {
+        takeWith: (record, key) => {
+          if (key.byteLength > 0) keys++
+          return bob.ingest.take(record)
+        },
+      },
+    })
+    const times = Array.from({ length: 1_000 }, (_, at) => [at, 0] as const)
+    await takeAll(alice, await createWriter(general, authors).write(times))
+    for (const { hash } of alice.taken) alice.records.setKey(hash, new Uint8Array(32))
+    await bob.meet(alice)
+    const broken = bob.sync.pull(alice.device.peerId, general, () => {
+      throw new Error('it broke off')
+    })
+    await expect(broken).rejects.toThrow('it broke off')
+    expect(keys).toBeLessThan(times.length)
+    await bob.sync.pull(alice.device.peerId, general)
+    expect(bob.taken).toHaveLength(times.length)
+    expect(keys).toBe(times.length)
+  })
+
+  test('of much more than the buffers hold goes on to its end, with a reader that is slower than its server', async () => {
+    const alice = await join('alice')
+    const bob = await join('bob', {
+      ingest: {
+        takeWith: async (record) => {
+          for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve))
+          return await bob.ingest.take(record)
+        },
+      },
+    })
+    const times = Array.from({ length: 1_000 }, (_, at) => [at, 0] as const)
+    await takeAll(alice, await createWriter(general, authors, 60 * KIB).write(times))
+    await bob.meet(alice)
+    expect(await bob.sync.pull(alice.device.peerId, general)).toEqual({ stored: times.length, lacking: false })
   })
 
   test('about a room that is not known here is answered as for one that the asker is not in', async () => {
@@ -391,7 +466,7 @@ describe('a server', () => {
       Array.from({ length: 2_000 }, (_, at) => [at, 0]),
     )
     await takeAll(alice, records)
-    const read = vi.spyOn(alice.serving, 'wire')
+    const read = vi.spyOn(alice.serving, 'served')
     await slow.meet(alice)
     const { stream } = await ask(slow, alice, headsOf(slow, 0))
     stream.pause()

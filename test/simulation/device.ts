@@ -187,7 +187,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     self: self.user,
     gossip: gossip as unknown as Gossip,
     sessions,
-    core: flaws.membershipCheck === true ? { ...core, rooms: { ...rooms, mayRead: () => null } } : core,
+    core: { ...core, rooms: servingRooms(rooms, flaws) },
     stores,
     keys: keyService,
     allowance,
@@ -340,5 +340,11 @@ const withoutRotation = (stores: Stores, core: () => Core): Stores => ({
     },
   },
 })
+
+/** As those who serve records ask them: keys travel with records too. */
+const servingRooms = (rooms: Core['rooms'], flaws: Flaws): Core['rooms'] => {
+  if (flaws.membershipCheck === true) return { ...rooms, mayRead: () => null, mayHaveKey: () => true }
+  return flaws.keyService === true ? { ...rooms, mayHaveKey: () => false } : rooms
+}
 
 const credulous: Core['group']['openWith'] = (_log, _key, body, messageKey) => ({ plaintext: body, messageKey })

@@ -174,6 +174,15 @@ export const createMischief = (parts: MischiefParts) => {
     await chat.say(room, 'under wrong boxes')
   }
   const lieAboutKeys = async (life: Life): Promise<void> => {
+    const { serving } = life.stores
+    const { served } = serving
+    const lies: Pick<typeof serving, 'served'> = {
+      served: (arrival) => {
+        const one = served(arrival)
+        return one?.message == null ? one : { ...one, message: { ...one.message, key: () => chance.bytes(32) } }
+      },
+    }
+    Object.assign(serving, lies)
     await life.node.handle(keysProtocol(office.anchor.network), async (stream) => {
       const words = { incoming: keysRequestCodec, outgoing: keysReplyCodec }
       const channel = openChannel(stream, words, { maxFrameBytes: FRAME_MAX_BYTES })

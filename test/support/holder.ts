@@ -43,8 +43,9 @@ export const createHolder = async (network: TestNetwork, user: string, authors: 
   const sessions = createSessions(device.peerId)
   node.onDisconnection((connection) => sessions.drop(connection))
   const database = openDatabase(':memory:')
-  const records = createRecordStore(database, createSealer(systemRandom.bytes(32), systemRandom))
-  const serving = createServingStore(database)
+  const sealer = createSealer(systemRandom.bytes(32), systemRandom)
+  const records = createRecordStore(database, sealer)
+  const serving = createServingStore(database, sealer)
   const log = createLog(records, serving.forks)
   const taken: ParsedRecord[] = []
 

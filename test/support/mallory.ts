@@ -14,13 +14,25 @@ import { newKey, type TestNetwork, user } from './certificates.ts'
 import { createPen, type Pen } from './records.ts'
 import { createStranger, type Someone, type Stranger } from './stranger.ts'
 
+type Shelf = {
+  readonly records: readonly Uint8Array[]
+  readonly claim: number
+  readonly keys: readonly Uint8Array[] | undefined
+}
+
 /** A member with a real certificate who, once admitted, sends and serves whatever the test makes. */
 export type Mallory = Stranger & {
   readonly name: string
   readonly certificate: Uint8Array
   readonly pen: Pen
   /** What is served when somebody pulls a room: the bytes of records, whatever they are. */
-  serve(room: RoomId, records: readonly Uint8Array[], claim?: { readonly seq: number }): void
+  serve(
+    room: RoomId,
+    records: readonly Uint8Array[],
+    more?: { readonly seq?: number; readonly keys?: readonly Uint8Array[] },
+  ): void
+  /** Whether whoever pulled last asked for keys too. */
+  askedForKeys(): boolean
   /** What is answered when somebody pulls anything: one frame; null: what `serve` says. */
   blurtToPullers(frame: Uint8Array | null): void
   /** What the key service answers. */
@@ -51,8 +63,9 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
   const certificate = network.issue({ user: user(name), key })
   const stranger = await createStranger(network.network, { key })
   const pen = createPen({ key, certificate })
-  const shelves = new Map<string, { readonly records: readonly Uint8Array[]; readonly claim: number }>()
+  const shelves = new Map<string, Shelf>()
   let blurted: Uint8Array | null = null
+  let askedForKeys = false
   let keys: KeysReply | Uint8Array = { kind: 'keys', keys: [] }
 
   await stranger.node.handle(syncProtocol(network.network), async (stream) => {
@@ -66,10 +79,11 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
       await frames.send(syncReplyCodec.encode({ kind: 'rooms', rooms, open: [], openDigest: asked.open }))
     } else {
       const { room } = asked
-      const { records = [], claim = -1 } = shelves.get(toHex(room)) ?? {}
+      const { records = [], claim = -1, keys } = shelves.get(toHex(room)) ?? {}
+      askedForKeys = asked.keys === 1
       const heads =
         claim < 0 ? [] : [{ device: stranger.node.peerId, inc: pen.inc, seq: claim, hash: new Uint8Array(32) }]
-      await frames.send(syncReplyCodec.encode({ kind: 'records', records }))
+      await frames.send(syncReplyCodec.encode({ kind: 'records', records, ...(keys === undefined ? {} : { keys }) }))
       await frames.send(syncReplyCodec.encode({ kind: 'done', heads, left: 0 }))
     }
     await frames.close()
@@ -88,7 +102,8 @@ export const createMallory = async (network: TestNetwork, prefix = 'mallory'): P
     name,
     certificate,
     pen,
-    serve: (room, records, { seq: claim } = { seq: -1 }) => shelves.set(room, { records, claim }),
+    serve: (room, records, { seq: claim = -1, keys } = {}) => shelves.set(room, { records, claim, keys }),
+    askedForKeys: () => askedForKeys,
     blurtToPullers: (frame) => {
       blurted = frame
     },

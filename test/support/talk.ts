@@ -168,7 +168,7 @@ export const listener = (
         written.push({ room, body: orThrow(receiptBodyCodec.decode(body)) })
         const time: [number, number] = [state.clock.now(), receipts++]
         const { record } = self.receipt(room, { held: [], read: [] }, time)
-        database.transaction(() => together?.(record))
+        database.transaction(() => together?.(record, 0))
         return record.hash
       },
     },
@@ -193,10 +193,10 @@ export const listener = (
     revokedSince: () => null,
     onWitnessed: () => undefined,
   })
-  const openedOf = ({ record, log, plaintext }: Said, hidden: boolean): OpenedMessage => {
+  const openedOf = ({ record, log, plaintext }: Said, arrival: number, hidden: boolean): OpenedMessage => {
     const { hash, author, header } = record
     const [ms, count] = header.time
-    return { hash, author, log, seq: header.seq, ms, count, hidden, plaintext }
+    return { hash, arrival, author, log, seq: header.seq, ms, count, hidden, plaintext }
   }
   return {
     stores,
@@ -221,21 +221,22 @@ export const listener = (
       rooms.add(said.log.room)
       const { seq } = record.header
       const isMessage = record.header.kind === 'message'
-      const opened = openedOf(said, hidden)
-      database.transaction(() => {
-        records.append(said.log, record, closed || !isMessage ? null : said.key)
+      const opened = database.transaction(() => {
+        const arrival = records.append(said.log, record, closed || !isMessage ? null : said.key)
         if (hidden) records.hide(said.log, seq, seq, true)
         log.advance(said.log, { seq, hash: record.hash })
         conversation.notes.witnessed(said.log, record)
         if (!hidden) conversation.notes.stored(said.log, record, author)
+        const opened = openedOf(said, arrival, hidden)
         if (isMessage && !closed) conversation.notes.opened(opened)
+        return opened
       })
       if (isMessage && !closed && !hidden) conversation.told(opened)
     },
     unlock: (said) => {
       const stored = records.get(said.record.hash)
       if (stored === null || stored.key !== null) throw new Error('it was not closed')
-      const opened = openedOf(said, stored.hidden)
+      const opened = openedOf(said, stored.arrival, stored.hidden)
       database.transaction(() => {
         records.setKey(said.record.hash, said.key)
         conversation.notes.opened(opened)

@@ -86,7 +86,10 @@ const CODECS: Record<string, { readonly codec: Codec<unknown>; readonly values: 
   'sync request': {
     codec: syncRequestCodec,
     values: fc.oneof(
-      fc.record({ kind: kind('heads'), room: exactly(32), heads, left }),
+      fc.record(
+        { kind: kind('heads'), room: exactly(32), heads, left, keys: fc.constant(1) },
+        { requiredKeys: ['kind', 'room', 'heads', 'left'] },
+      ),
       fc.record({ kind: kind('rooms'), open: exactly(32) }),
     ),
   },
@@ -94,7 +97,14 @@ const CODECS: Record<string, { readonly codec: Codec<unknown>; readonly values: 
     codec: syncReplyCodec,
     values: fc.oneof(
       refused,
-      fc.record({ kind: kind('records'), records: fc.array(upTo(100), { maxLength: 4 }) }),
+      fc.record(
+        {
+          kind: kind('records'),
+          records: fc.array(upTo(100), { maxLength: 4 }),
+          keys: fc.array(fc.oneof(exactly(32), exactly(0)), { maxLength: 4 }),
+        },
+        { requiredKeys: ['kind', 'records'] },
+      ),
       fc.record({ kind: kind('done'), heads, left }),
       fc.record({
         kind: kind('rooms'),
@@ -215,7 +225,8 @@ describe.for(Object.entries(CODECS))('the codec of a %s', ([, { codec, values }]
       fc.property(values, fc.nat(), (value, which) => {
         const fields = value as Record<string, unknown>
         expect(codec.decode(codec.encode({ ...fields, more: 1 }))).toEqual(malformed)
-        const names = Object.keys(fields).filter((name) => name !== 'key' || 'manifest' in fields)
+        const mayLack = 'manifest' in fields || fields.kind === 'keys' ? [] : ['key', 'keys']
+        const names = Object.keys(fields).filter((name) => !mayLack.includes(name))
         const name = names[which % names.length] ?? ''
         const { [name]: present, ...rest } = fields
         expect(codec.decode(codec.encode(rest))).toEqual(malformed)
