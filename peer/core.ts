@@ -10,6 +10,7 @@ import type { Random } from '../shared/random.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
 import { type Author, createAuthor } from './log/author.ts'
+import { createDoubles } from './log/doubles.ts'
 import { createIngest, type Ingest } from './log/ingest.ts'
 import { createLog, type Log } from './log/log.ts'
 import type { ParsedRecord } from './log/record.ts'
@@ -161,6 +162,15 @@ export const createCore = (parts: CoreParts): Core => {
   })
   const chat = createChat({ compose, timeline: stores.timeline, conversation })
   const politics = createPolitics({ network, self: user, rooms, author, log, directory, random })
+  const doubles = createDoubles({
+    self: peerId,
+    incarnation,
+    began: () => {
+      const first = records.hashAt({ room: directory.room, device: peerId, incarnation }, 0)
+      return first === null ? null : (records.get(first)?.ms ?? null)
+    },
+    onDouble: () => queueMicrotask(() => parts.emit({ kind: 'device-twice' })), // once the transaction is over
+  })
   const ingest = createIngest({
     database,
     records,
@@ -170,7 +180,13 @@ export const createCore = (parts: CoreParts): Core => {
     clock,
     self: peerId,
     rooms,
-    notes,
+    notes: {
+      ...notes,
+      witnessed: (log, record) => {
+        notes.witnessed(log, record)
+        doubles.witnessed(log, record)
+      },
+    },
     onOpened: told,
     onLack: parts.onLack,
     onFoul: parts.onFoul,

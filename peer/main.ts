@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { systemClock } from '../shared/clock.ts'
 import { fault, nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
+import { backup, restore } from './commands/backup.ts'
 import { type Options as BaseOptions, passphraseOf, print } from './commands/command.ts'
 import { config } from './commands/config.ts'
 import { changeFolder, listFolder, showFolder } from './commands/folder.ts'
@@ -132,6 +133,16 @@ program
   .option('--new-passphrase-file <file>', 'its first line is the new one; else LANYARD_NEW_PASSPHRASE, else a prompt')
   .description('change the password of the user at the CA')
   .action((_options: unknown, command: Command) => passwd(command.optsWithGlobals<PasswdOptions>()))
+program
+  .command('backup')
+  .argument('<file>', 'where to; a backup that is there is replaced')
+  .description('all of this device in one file, sealed by its passphrase; its peer may run')
+  .action((file: string, _options: unknown, command: Command) => backup(file, command.optsWithGlobals<Options>()))
+program
+  .command('restore')
+  .argument('<file>', 'that `backup` has written')
+  .description('a backup into a home that has no profile: after a loss, or on another machine')
+  .action((file: string, _options: unknown, command: Command) => restore(file, command.optsWithGlobals<Options>()))
 program
   .command('config')
   .argument('[name]', 'strict, accept-mb, accept-from, quota-mb or limit-kb')

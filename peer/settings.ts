@@ -34,23 +34,24 @@ const settingsShape = z.object({
 })
 const NONE: Settings = { strict: false }
 
-const pathOf = (home: string): string => join(home, 'settings.json')
+/** The file of a home's settings. */
+export const settingsPath = (home: string): string => join(home, 'settings.json')
 
 /**
  * What the home has settled, or what holds where nothing is.
  * @throws LanyardError `profile-damaged` when the file can't be read as one: whoever chose to be strict must not be lax unawares
  */
 export const readSettings = async (home: string): Promise<Settings> => {
-  const text = await readFile(pathOf(home), 'utf8').catch(() => null)
+  const text = await readFile(settingsPath(home), 'utf8').catch(() => null)
   if (text === null) return NONE
   const parsed = settingsShape.safeParse(parseJson(text))
-  if (!parsed.success) throw fault('profile-damaged', pathOf(home))
+  if (!parsed.success) throw fault('profile-damaged', settingsPath(home))
   return parsed.data
 }
 
 export const changeSettings = async (home: string, changes: Partial<Settings>): Promise<Settings> => {
   const settings = { ...(await readSettings(home)), ...changes }
-  await replaceFile(pathOf(home), `${JSON.stringify(settings)}\n`)
+  await replaceFile(settingsPath(home), `${JSON.stringify(settings)}\n`)
   return settings
 }
 

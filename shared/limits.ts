@@ -78,7 +78,7 @@ export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one 
 export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
 export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
 export const CRL_JUMP_NUMBERS = CRL_NUMBERS_LEFT_OUT / 2 // from one list to the next: the CA was restored, and had made fewer since
-export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
+export const BACKUP_MAX_BYTES = 1_024 * MIB // of a CA: a database of 100,000 devices is 400 MB
 
 // Enrolment
 export const INVITE_LIFETIME_MS = 48 * HOUR_MS
@@ -266,6 +266,12 @@ export const BULK_DOORS_MAX = 8 // tickets of one session that wait to be used
 export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
 export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
 export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
+
+// Backup of a profile
+export const BACKUP_LIST_MAX_BYTES = 512 * KIB // the small files of a home: a key of 16 KiB, certificates, 8 roots that followed
+export const BACKUP_PIECE_BYTES = 1 * MIB // read, sealed and written in one go: 2 ms
+export const BACKUP_STILL_MS = 100 // since the database file last changed, before it is copied: twice what a file system's clock ticks
+export const BACKUP_TRIES = 100 // … and copies that a checkpoint spoils, before it is given up: a busy peer makes one in seconds
 
 // Transcripts
 export const TRANSCRIPT_ITEM_MAX_BYTES = CRL_MAX_BYTES + KIB // the largest is a revocation list

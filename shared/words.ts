@@ -706,9 +706,14 @@ export const WORDS = {
     'keep the database as it is, and compare it with a backup',
   ),
   'backup-damaged': words(
-    'that is not a whole backup of a CA',
+    'that is not a whole backup of this kind',
     'the backup of the other side is damaged',
-    'give another backup',
+    'give another backup: of a CA to npm run ca -- restore, of a device to npm run peer -- restore',
+  ),
+  'device-twice': words(
+    'another machine has written under the key of this device: a backup of it was restored there',
+    'another machine writes under our key',
+    'stop one of the two for good; if you did not restore a backup, somebody else has your key: npm run peer -- rekey',
   ),
   // Transcripts
   'transcript-malformed': words(

@@ -70,6 +70,8 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): Record<string, un
       return { event: 'crl-stale', ...refusalJson(event.refusal) }
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
+    case 'device-twice':
+      return { event: 'device-twice', ...refusalJson(refuse('device-twice')) }
     case 'removed':
       return { event: 'removed', room: placeOf(event.room), roomId: event.room, device: event.device }
     case 'delivered':
@@ -118,6 +120,8 @@ export const eventLine = (event: PeerEvent, placeOf: PlaceOf): string | null => 
       return staleLine(event.refusal)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${wordsOf(event.refusal)}`
+    case 'device-twice':
+      return `! ${wordsOf(refuse('device-twice'))}\n  next: ${nextStepOf(refuse('device-twice'))}`
     case 'removed': {
       const place = placeOf(event.room) || 'here'
       return `! ${place}: ${wordsOf(refusedThere('removed'))}\n  next: ${nextStepOf(refusedThere('removed'))}`
