@@ -6,10 +6,13 @@ import { restore } from '../../peer/backup/restore.ts'
 import type { PeerEvent } from '../../peer/events.ts'
 import type { Peer } from '../../peer/peer.ts'
 import { changeSettings, readSettings } from '../../peer/settings.ts'
-import { databasePath, openDatabase } from '../../peer/store/database.ts'
+import { blob, databasePath, openDatabase } from '../../peer/store/database.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { orThrow } from '../../shared/errors.ts'
+import { toHex } from '../../shared/ids.ts'
 import { MINUTE_MS } from '../../shared/limits.ts'
 import { systemRandom } from '../../shared/random.ts'
+import { headerCodec } from '../../shared/wire/record.ts'
 import { PASSPHRASE, runningClock, type TestCa, temporaryFolder, testCa } from '../support/enrolment.ts'
 import { next, openHomes } from '../support/homes.ts'
 import { peerCommand } from '../support/peer-command.ts'
@@ -28,14 +31,17 @@ const save = (home: string, file: string) =>
 const textsOf = (peer: Peer) =>
   peer.history(peer.general, 100).flatMap(({ content }) => (content?.kind === 'text' ? [content.text] : []))
 
-/** Incarnation, epoch and index of each message that stands in a home's database, as its author. */
-const keysUsed = (home: string, device: string): string[] => {
+/** Of each message of a device that stands in a home's database: its life, epoch and index, and what its key was committed to. */
+const keysUsed = (home: string, device: string): { place: string; life: string; commitment: string }[] => {
   const database = openDatabase(databasePath(home))
   try {
-    return database
-      .prepare("SELECT inc, hex(header) AS header FROM records WHERE kind = 'message' AND device = ?")
-      .all(device)
-      .map(({ inc, header }) => `${inc} ${header}`)
+    const rows = database.prepare("SELECT header FROM records WHERE kind = 'message' AND device = ?").all(device)
+    return rows.map(({ header }) => {
+      const { inc, key } = orThrow(headerCodec.decode(blob(header)))
+      if (key === undefined) throw new Error('a message without a key')
+      const life = toHex(inc)
+      return { life, place: `${life} ${key.epoch} ${key.index}`, commitment: toHex(key.commitment) }
+    })
   } finally {
     database.close()
   }
@@ -103,7 +109,9 @@ test('a backup that was made while the peer ran is another life of the device: n
   expect([foulsOfBob, foulsOfAlice]).toEqual([[], []])
   await Promise.all([homes.stop(back), homes.stop(bob)])
   const used = keysUsed(bobHome, alice.self.peerId)
-  expect(new Set(used.map((one) => one.split(' ')[0])).size).toBe(2) // a life each
+  const different = (what: 'life' | 'place' | 'commitment') => new Set(used.map((one) => one[what])).size
+  expect(different('life')).toBe(2)
+  expect([different('place'), different('commitment')]).toEqual([used.length, used.length])
 })
 
 test('a restore takes a whole backup under its passphrase into a home that has nothing, or leaves nothing', {
