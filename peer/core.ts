@@ -7,6 +7,7 @@ import { type Refusal, refusalOf, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
 import { ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
+import { type Comparisons, createComparisons } from './compare/comparisons.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
 import { type Author, createAuthor } from './log/author.ts'
@@ -37,6 +38,7 @@ export type Core = {
   readonly conversation: Conversation
   readonly chat: Chat
   readonly transcripts: Transcripts
+  readonly comparisons: Comparisons
 }
 
 export type CoreParts = {
@@ -72,7 +74,19 @@ export const createCore = (parts: CoreParts): Core => {
 
   const log = createLog(records, serving.forks)
   const revoked = (serial: string): boolean => revocations.has(serial)
-  const directory = createDirectory({ network, anchor, certificates, clock, self: peerId, revoked })
+  const directory = createDirectory({
+    ...{ network, anchor, certificates, clock, self: peerId, revoked },
+    onAdded: (device) => queueMicrotask(() => deviceKnown(device.user, device.peerId)), // once the transaction is over
+  })
+  const { face: comparisons, deviceKnown } = createComparisons({
+    network,
+    self: user,
+    devices: () => directory.devices().filter(({ serial }) => !revoked(serial)),
+    store: stores.desk,
+    database,
+    clock,
+    onFresh: (of, device) => parts.emit({ kind: 'device-new', user: of, device }),
+  })
   directory.add(self())
   const group = createGroup({ network, self: peerId, incarnation, keys, clock, random })
   const revokedSince = (device: PeerId): number | null => {
@@ -217,6 +231,6 @@ export const createCore = (parts: CoreParts): Core => {
       .keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
       .catch((error: unknown) => parts.onFoul(refusalOf(error), null))
   }
-  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts }
+  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts, comparisons }
   return { ...core, politics: { ...politics, leave } }
 }

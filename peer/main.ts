@@ -38,7 +38,7 @@ addMessageCommands(program)
 addFileCommands(program)
 program.addCommand(certificateCommand({ clock: systemClock, print }))
 program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withPeer }))
-program.addCommand(verifyCommand({ clock: systemClock, print }))
+program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withPeer }))
 
 try {
   await program.parseAsync()

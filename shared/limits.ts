@@ -267,6 +267,10 @@ export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
 export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
 export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
 
+// Comparing in person
+export const FINGERPRINT_ROUNDS = 5_200 // Signal's: whoever looks for keys of a like number computes so much for each; 10 ms
+export const FINGERPRINT_BYTES = 32 // of a fingerprint in a QR code, as in Signal's
+
 // Backup of a profile
 export const BACKUP_LIST_MAX_BYTES = 512 * KIB // the small files of a home: a key of 16 KiB, certificates, 8 roots that followed
 export const BACKUP_PIECE_BYTES = 1 * MIB // read, sealed and written in one go: 2 ms

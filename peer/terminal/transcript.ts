@@ -4,11 +4,13 @@ import { Command } from 'commander'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
 import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB, ROOM_NAME_MAX } from '../../shared/limits.ts'
+import { localClient } from '../api/client.ts'
 import { findPlace, placeOf } from '../api/places.ts'
 import type { Peer } from '../peer.ts'
 import type { Report } from '../transcript/report.ts'
 import { verifyTranscript } from '../transcript/verify.ts'
 import { readAtMost, timeOf } from './certificate.ts'
+import { compareOnce } from './compare-once.ts'
 import { reportLines } from './transcript-lines.ts'
 
 type Parts<Options> = {
@@ -25,7 +27,12 @@ type ExportOptions = Common & {
   readonly withKeys?: boolean
   readonly out?: string
 }
-type VerifyOptions = Common & { readonly root: string; readonly crl?: readonly string[] }
+type VerifyOptions = Common & {
+  readonly root?: string
+  readonly crl?: readonly string[]
+  readonly scanned?: string
+  readonly yes?: boolean
+}
 
 /** `transcript export`, `transcript receipt` and `transcript verify`. */
 export const transcriptCommand = <Options extends Common>(parts: Parts<Options>): Command => {
@@ -74,15 +81,28 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
     .addCommand(verifyCommand(parts))
 }
 
-/** `verify`: needs no profile, and no network. The exit code is 1 when anything is wrong. */
-export const verifyCommand = ({ clock, print }: Pick<Parts<never>, 'clock' | 'print'>): Command =>
+/**
+ * `verify FILE` needs no profile, and no network; the exit code is 1 when anything is wrong. `verify @bob` compares keys with
+ * a user in person. (A file of such a name is ./@bob.)
+ */
+export const verifyCommand = <Options extends Common>({ clock, print, withPeer }: Parts<Options>): Command =>
   new Command('verify')
-    .argument('<file>', 'a transcript or a receipt; - is standard input')
-    .requiredOption('--root <file>', 'the root certificate of the network, PEM or DER, from whom you trust')
+    .argument('<what>', 'a transcript or a receipt, - is standard input; or @user, to compare keys in person')
+    .option('--root <file>', 'of a transcript: the root certificate of the network, PEM or DER, from whom you trust')
     .option('--crl <file>', 'a revocation list that may be newer; may come again', listed)
-    .description('say what is wrong with a transcript, offline: exit code 1 when anything is')
+    .option('--scanned <link>', 'of @user: what you scanned from their screen, lanyard://compare/1#…, in quotes')
+    .option('--yes', 'of @user: both screens show the same; note it')
+    .description(
+      'say what is wrong with a transcript, offline: exit code 1 when anything is; or compare keys with @user',
+    )
     .action(async (file: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<VerifyOptions>()
+      const options = command.optsWithGlobals<Options & VerifyOptions>()
+      if (file.startsWith('@')) {
+        const { scanned, yes = false, json = false } = options
+        await withPeer(options, (peer) => compareOnce(localClient(peer), { user: file, scanned, yes, json }))
+        return
+      }
+      if (options.root === undefined) throw fault('input-missing', '--root FILE, the root certificate of the network')
       const root = orThrow(await readAtMost(options.root, CERTIFICATE_FILE_MAX_BYTES))
       const crls: Uint8Array[] = []
       for (const path of options.crl ?? []) crls.push(orThrow(await readAtMost(path, CRL_FILE_MAX_BYTES)))
