@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { fault } from '../../shared/errors.ts'
 import { chat } from './chat.ts'
+import { joinAtFirst } from './first-run.ts'
 import { optionsOf } from './program-options.ts'
 import { withPeer } from './with-peer.ts'
 
@@ -12,7 +13,7 @@ export const addRunCommands = (program: Command): void => {
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknown(command)
-      const options = optionsOf(command)
+      const options = await joinAtFirst(optionsOf(command))
       await withPeer(options, (peer) =>
         chat({ peer, json: options.json === true, input: process.stdin, output: process.stdout }),
       )
