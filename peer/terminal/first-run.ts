@@ -14,7 +14,7 @@ import {
 import { CA_SEARCH_MS, DEVICE_KEY_MIN_BITS } from '../../shared/limits.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { passphraseOf } from '../commands/command.ts'
-import type { CaSearch } from '../identity/find-cas.ts'
+import type { CaSearch, FoundCa } from '../identity/find-cas.ts'
 import type { Introduction, JoinOrder } from '../identity/join.ts'
 import { readProfile } from '../identity/keystore.ts'
 import { listenAddresses, rememberPort } from '../settings.ts'
@@ -53,18 +53,16 @@ const findNetwork = async (options: Options): Promise<Introduction> => {
   await using search = await searchCas(systemClock)
   for (;;) {
     await waitFor(search)
-    const found = search.found()
-    const choice = await choose('Which network do you join?', [
-      { value: -1, label: 'One that I have an invite to', hint: 'from its operator: a line, or a QR code' },
-      ...found.map(({ name, addresses }, at) => {
-        const hint = `a CA at ${addresses[0]?.split('/')[2] ?? '?'} says so; its code proves it`
-        return { value: at, label: `“${name}”`, hint }
+    const choice = await choose<FoundCa | 'invite' | null>('Which network do you join?', [
+      { value: 'invite', label: 'One that I have an invite to', hint: 'from its operator: a line, or a QR code' },
+      ...search.found().map((ca) => {
+        const hint = `a CA at ${ca.addresses[0]?.split('/')[2] ?? '?'} says so; its code proves it`
+        return { value: ca, label: `“${ca.name}”`, hint }
       }),
-      { value: -2, label: 'Look again', hint: 'for the CAs of networks near this device' },
+      { value: null, label: 'Look again', hint: 'for the CAs of networks near this device' },
     ])
-    if (choice === -1) return await askInvite(systemClock.now)
-    const ca = found[choice]
-    const introduction = ca === undefined ? null : await proven(search, ca)
+    if (choice === 'invite') return await askInvite(systemClock.now)
+    const introduction = choice === null ? null : await proven(search, choice)
     if (introduction !== null) return introduction
   }
 }
@@ -78,7 +76,7 @@ const waitFor = async (search: CaSearch): Promise<void> => {
 }
 
 /** Null when the CA is not the one that the code names: then the list is shown again. */
-const proven = async (search: CaSearch, ca: ReturnType<CaSearch['found']>[number]): Promise<Introduction | null> => {
+const proven = async (search: CaSearch, ca: FoundCa): Promise<Introduction | null> => {
   const pin = await askCode(ca.name)
   const networkName = await search.prove(ca, pin)
   if (!isRefusal(networkName)) return { ...ca, pin, networkName }
