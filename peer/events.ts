@@ -8,6 +8,8 @@ import type { UnreadCount } from './rooms/unread.ts'
 export type PeerEvent =
   /** A message of somebody else can be read. */
   | { readonly kind: 'message'; readonly message: Message }
+  /** Our user has said something at this device: news to its other screens. */
+  | { readonly kind: 'said'; readonly message: Message }
   | { readonly kind: 'session'; readonly change: 'began' | 'ended'; readonly user: UserName; readonly device: PeerId }
   /** Whether somebody sits at a device that is here; told when its session begins, and when it changes. */
   | { readonly kind: 'presence'; readonly user: UserName; readonly device: PeerId; readonly state: PresenceState }

@@ -303,3 +303,17 @@ export const REDIAL_MIN_MS = 500 // first wait before a failed dial is tried aga
 export const REDIAL_MAX_MS = 60 * SECOND_MS // … up to this
 export const INGEST_SLICE_MS = 4 // of verifying and storing in one go, before other work gets its turn
 export const FILE_RETRY_MS = 5 * SECOND_MS // until a fetch that found no holder looks again; a newcomer wakes it at once
+
+// The local API
+export const SAID_AT_ONCE_MAX = 32 // messages of what is piped to `say`: half a MiB; more is a file
+export const API_TOKEN_BYTES = 32 // 256 random bits: nobody guesses it
+export const API_BODY_MAX_BYTES = 128 * KIB // a text of 16 KiB, each byte of it as \u00XX
+export const API_REQUEST_MS = 30 * SECOND_MS // for a request to come whole, over a pipe of this machine
+export const API_SOCKETS_MAX = 512 // programs that listen to one device: a screen, a page, and bots
+export const API_CONNECTIONS_MAX = 1_024 // those, and as many requests at once
+export const API_UNREAD_MAX_BYTES = 8 * MIB // that a program has not read of its events: it is dropped, and may come back
+export const API_EVENTS_KEPT = 2_000 // a program that comes back misses nothing of some minutes
+export const API_EVENTS_KEPT_BYTES = 4 * MIB // of those, when they are long
+export const DOCTOR_WAIT_MS = 1 * SECOND_MS // for a datagram of ours to come back to us
+export const DISK_LOW_BYTES = 100 * MIB // free: less than this, and files stop coming
+export const API_PING_MS = 30 * SECOND_MS // a program that was stopped is seen by the second one

@@ -826,6 +826,42 @@ export const WORDS = {
     'the other side could not read or write what it stores',
     'check the room on the disk and the rights of the home folder',
   ),
+  // The local API
+  'api-not-running': words(
+    'no lanyard that can be asked runs on this home',
+    'the other side is not running',
+    'start one: lanyard run',
+  ),
+  'api-token-wrong': words(
+    'the token of the local API is missing or wrong',
+    'the other side has another token',
+    'send the header `Authorization: Bearer …` with what is in the file api-token of the home; each start makes a new one',
+  ),
+  'api-host-foreign': words(
+    'the request was meant for another host',
+    'the other side took our request for one to another host',
+    'ask at the address that `lanyard status` shows',
+  ),
+  'api-origin-foreign': words(
+    'a page of another site may not use the local API',
+    'the other side is not of our site',
+    'open the page that this device serves itself',
+  ),
+  'api-unknown': words(
+    'the local API has no such path',
+    'the other side has no such path',
+    'see /v1/openapi.json for what there is; update lanyard if it is an older one',
+  ),
+  'api-too-large': words(
+    'what was sent is over the limit of the local API',
+    'what we sent is over the limit of the other side',
+    'send longer texts as files',
+  ),
+  'api-busy': words(
+    'too many programs listen to this device already',
+    'too many programs listen to the other device already',
+    'end some of them, then try again',
+  ),
   fault: words(
     'something went wrong inside lanyard',
     'something went wrong inside lanyard on the other side',

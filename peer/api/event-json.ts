@@ -11,7 +11,14 @@ const event = <Name extends string, Shape extends z.core.$ZodLooseShape>(name: N
 
 /** What happens, for scripts, bots and screens: one shape for `--json`, the WebSocket and the library. */
 export const eventShape = z.discriminatedUnion('event', [
+  event('ready', {
+    user: z.string(),
+    device: z.string(),
+    network: z.string(),
+    addresses: z.array(z.string()).readonly(),
+  }).describe('the first of all: whose device this is'),
   event('message', messageShape.shape).describe('a message of somebody else can be read'),
+  event('said', messageShape.shape).describe('our user said it at this device, by this program or another one'),
   event('updated', messageShape.shape).describe('a message was edited, taken back, or has other reactions'),
   event('session', { change: z.enum(['began', 'ended']), user: z.string(), device: z.string() }),
   event('presence', { user: z.string(), device: z.string(), state: z.enum(['active', 'away']) }),
@@ -64,6 +71,7 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): ApiEvent => {
   const at = (room: RoomId) => ({ room: placeOf(room), roomId: room })
   switch (event.kind) {
     case 'message':
+    case 'said':
     case 'updated':
       return { event: event.kind, ...messageJson(event.message, placeOf(event.message.room)) }
     case 'session':

@@ -50,6 +50,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const place = (room: RoomId): string => placeOf(peer, room)
   const news = createRoomNews(() => peer.rooms(), peer.self.user)
   const end = peer.on((event) => {
+    if (event.kind === 'said') return // it stands there already, as it was typed
     const told = eventJson(event, place)
     if (json) {
       output.write(`${JSON.stringify(told)}\n`)
@@ -59,7 +60,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     const line = eventLine(told, ({ room, roomId }) => (roomId === here ? '' : room))
     if (line !== null) show(line, {})
     else if (told.event === 'file' && output.isTTY === true) bar.draw(told)
-    void preview(event).then((line) => line !== null && show(`  ${line}`, {}))
+    void preview(told).then((line) => line !== null && show(`  ${line}`, {}))
   })
 
   show(`${peer.self.user} in the network “${peer.network.name}”. /help lists the commands.`, {

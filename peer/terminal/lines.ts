@@ -55,6 +55,8 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
       return fileLine(event)
     case 'ended':
       return '! this device has stopped'
+    case 'ready':
+    case 'said':
     case 'ca-sighted':
     case 'presence':
     case 'typing':
