@@ -13,6 +13,7 @@ import { addMessageCommands } from './terminal/program-messages.ts'
 import { listed, type Options } from './terminal/program-options.ts'
 import { addRoomCommands } from './terminal/program-rooms.ts'
 import { addRunCommands } from './terminal/program-run.ts'
+import { addShellCommands } from './terminal/program-shell.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 import { withClient } from './terminal/with-peer.ts'
 
@@ -42,6 +43,7 @@ addFileCommands(program)
 program.addCommand(certificateCommand({ clock: systemClock, print }))
 program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withClient }))
 program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withClient }))
+addShellCommands(program)
 
 try {
   await program.parseAsync()
