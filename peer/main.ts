@@ -6,6 +6,7 @@ import { withHolder } from './api/running.ts'
 import { print } from './commands/command.ts'
 import { DEFAULT_HOME } from './home.ts'
 import { certificateCommand } from './terminal/certificate.ts'
+import { addExamples } from './terminal/examples.ts'
 import { addBackupCommands } from './terminal/program-backup.ts'
 import { addFileCommands } from './terminal/program-files.ts'
 import { addIdentityCommands } from './terminal/program-identity.ts'
@@ -44,6 +45,7 @@ program.addCommand(certificateCommand({ clock: systemClock, print }))
 program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withClient }))
 program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withClient }))
 addShellCommands(program)
+addExamples(program)
 
 try {
   await program.parseAsync()

@@ -11,6 +11,8 @@ export type Settings = {
   readonly port?: number | undefined
   /** … and its local API the one of 127.0.0.1. */
   readonly apiPort?: number | undefined
+  /** Whether others are looked for, and told of this device, by multicast; they are unless given. */
+  readonly mdns?: boolean | undefined
   /** Whether new sessions are refused while the revocation list is stale. */
   readonly strict: boolean
   /** Where files go, as `cd` has left it. */
@@ -28,6 +30,7 @@ export type Settings = {
 const settingsShape = z.object({
   port: z.int().min(1).max(65_535).optional(),
   apiPort: z.int().min(1).max(65_535).optional(),
+  mdns: z.boolean().optional(),
   strict: z.boolean().default(false),
   folder: z.string().optional(),
   acceptMb: z.number().nonnegative().optional(),

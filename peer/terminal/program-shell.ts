@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { connectIfRunning } from '../api/remote-client.ts'
 import { print } from '../commands/command.ts'
+import { installService, type ServiceOptions } from '../commands/service.ts'
 import { bashScript } from './completion/bash.ts'
 import { fishScript } from './completion/fish.ts'
 import { type Outline, outlineOf } from './completion/outline.ts'
@@ -26,6 +27,13 @@ export const addShellCommands = (program: Command): void => {
     .command('man')
     .description('print the manual page: lanyard man | man -l -')
     .action(() => void process.stdout.write(manPage(program)))
+  program
+    .command('service')
+    .description('run this device in the background, by systemd')
+    .command('install')
+    .option('--print', 'print the unit, and write nothing')
+    .description('write a systemd user unit that runs this device from login on; needs --passphrase-file')
+    .action((_options: unknown, command: Command) => installService(optionsOf<ServiceOptions>(command)))
   // What the scripts ask, of the device that runs and of no other: none is started, and no passphrase asked for.
   program
     .command('complete-words', { hidden: true })
