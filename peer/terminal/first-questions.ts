@@ -9,7 +9,7 @@ import { userNameOf } from '../../shared/user-name.ts'
 // The questions of a first start, each asked until it has an answer that can be used. Ctrl-C ends all of it.
 
 /** The answer. @throws LanyardError `cancelled` at Ctrl-C */
-export const answered = <T>(answer: T): Exclude<T, symbol> => {
+const answered = <T>(answer: T): Exclude<T, symbol> => {
   if (!isCancel(answer)) return answer as Exclude<T, symbol>
   cancel('Nothing was done.')
   throw fault('cancelled')
