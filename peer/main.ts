@@ -18,6 +18,16 @@ import { addShellCommands } from './terminal/program-shell.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 import { withClient } from './terminal/with-peer.ts'
 
+/** What a script may rely on. */
+const EXIT = { refused: 1, usage: 2 } as const
+const EXIT_CODES = `
+Exit codes: 0 done, 1 refused (with --json: {"event":"error","code":…}), 2 not understood, 130 ended by Ctrl-C.`
+
+const setExitCodes = (command: Command): void => {
+  command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT.usage))
+  for (const one of command.commands) setExitCodes(one)
+}
+
 const program = new Command('lanyard')
   .description('Talk and share files with the people on your network; no server is in between.')
   .option('--home <folder>', 'where this device keeps its profile', DEFAULT_HOME)
@@ -34,6 +44,7 @@ const program = new Command('lanyard')
   .option('--passphrase-file <file>', 'its first line opens the key; else LANYARD_PASSPHRASE, else a prompt')
   .option('--json', 'print one JSON object a line, for scripts')
   .showHelpAfterError('(--help shows what there is)')
+  .addHelpText('after', EXIT_CODES)
 
 addRunCommands(program)
 addIdentityCommands(program)
@@ -46,6 +57,7 @@ program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withC
 program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withClient }))
 addShellCommands(program)
 addExamples(program)
+setExitCodes(program)
 
 try {
   await program.parseAsync()
@@ -54,5 +66,5 @@ try {
   const refusal = await withHolder(refusalOf(error), program.opts<Options>().home)
   if (process.argv.includes('--json')) print(JSON.stringify({ event: 'error', ...refusalJson(refusal) }))
   else process.stderr.write(`lanyard: ${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}\n`)
-  process.exitCode = 1
+  process.exitCode = EXIT.refused
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { createConnection } from 'node:net'
 import { fault, LanyardError, refuse } from '../../shared/errors.ts'
 import { type Client, parsed } from './client.ts'
 import type { ApiEvent } from './event-json.ts'
@@ -22,7 +23,19 @@ export const connectIfRunning = async (home: string): Promise<Client | null> => 
   const running = await readRunning(home)
   if (running === null || (running.port === null && running.socket === null)) return null
   const token = await readFile(tokenPath(home), 'utf8').catch(() => null)
-  return token === null ? null : remoteClient({ ...running, token: token.trim() })
+  if (token === null) return null
+  const door = { ...running, token: token.trim() }
+  return (await isOpen(door)) ? remoteClient(door) : null
+}
+
+/** After a kill the note stays, and its process id may be another program's by now. */
+const isOpen = (door: Door): Promise<boolean> => {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const { socketPath: path, ...tcp } = placeOf(door)
+  const socket = path === undefined ? createConnection({ port: 0, ...tcp }) : createConnection(path)
+  socket.once('connect', () => resolve(true))
+  socket.once('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
 }
 
 const remoteClient = (door: Door): Client => {
@@ -93,8 +106,8 @@ const remoteClient = (door: Door): Client => {
 }
 
 /** The socket where there is one: whatever else listens on the port after a crash, nobody else is in our home. */
-const placeOf = ({ socket, port }: Door) =>
-  socket === null ? { host: '127.0.0.1', port: port ?? undefined } : { socketPath: socket }
+const placeOf = ({ socket, port }: Door): { host?: string; port?: number; socketPath?: string } =>
+  socket === null ? { host: '127.0.0.1', port: port ?? 0 } : { socketPath: socket }
 
 const textOf = async (response: IncomingMessage): Promise<string> => {
   const pieces: Uint8Array[] = []

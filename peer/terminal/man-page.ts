@@ -74,5 +74,6 @@ const ENDING = [
   '.SH EXIT STATUS',
   ...tagged('0', 'it is done'),
   ...tagged('1', 'it is not, or something is wrong: standard error says what, and what to do next'),
+  ...tagged('2', 'the command line was not understood'),
   ...tagged('130', 'ended by Ctrl-C'),
 ]

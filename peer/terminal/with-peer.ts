@@ -42,7 +42,7 @@ export const withClient = async (
 export const withPeer = async (
   options: Options,
   { command, lasting = false }: Work,
-  run: (peer: Peer, api: string | null) => Promise<void>,
+  run: (peer: Peer, url: string | null) => Promise<void>,
 ): Promise<void> => {
   const { home } = options
   await readProfile(home) // whoever has not joined is told so before a passphrase is asked for
@@ -55,19 +55,19 @@ export const withPeer = async (
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => void stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 0)))
   }
-  let api: string | null = null
+  let url: string | null = null
   if (lasting) {
-    const { startApi } = await import('../api/api.ts')
+    const { startApi } = await import('../api/api.ts') // 0.2 s: others are being found meanwhile
     const served = await startApi({ home, peer, command, random: systemRandom })
     ends.defer(served.stop)
-    api = served.url
+    url = served.url
   } else {
     await noteRunning(home, { pid: process.pid, command, port: null, socket: null })
     ends.defer(() => forgetRunning(home))
   }
   const client = localClient(peer)
   for (const address of options.peer ?? []) await client.call(meet, { address })
-  await run(peer, api)
+  await run(peer, url)
 }
 
 /** Bytes a second. */

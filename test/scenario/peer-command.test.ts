@@ -178,13 +178,13 @@ describe('npm run peer --', () => {
     expect(await chatIn(home)).toEqual(['as I was'])
   })
 
-  test('nothing changes the key of a home in which another lanyard runs, which renews by itself', async () => {
+  test('nothing changes the key of a home in which another lanyard runs, which renews by itself, and when it is told to', async () => {
     const home = await joined('busy')
     const chat = home.start(['--json'])
     await heard(chat, '"ready"')
-    for (const command of ['rekey', 'renew']) {
-      expect(await home.json([command])).toMatchObject({ exit: 1, code: 'profile-in-use' })
-    }
+    const detail = `process ${chat.child.pid}: lanyard chat`
+    expect(await home.json(['rekey'])).toMatchObject({ exit: 1, code: 'profile-in-use', detail })
+    expect(await home.json(['renew'])).toMatchObject({ exit: 0, event: 'renewed' })
     chat.child.stdin?.write('/renew\n')
     await heard(chat, '"event":"renewed"')
     chat.child.stdin?.end('/quit\n')

@@ -44,7 +44,12 @@ describe('completion', () => {
     'lanyard verify @b': ['@bob'],
   }
 
-  const FEW = new Set(['lanyard ba', 'lanyard --home /somewhere room lea', 'lanyard say --to p', 'lanyard completion z'])
+  const FEW = new Set([
+    'lanyard ba',
+    'lanyard --home /somewhere room lea',
+    'lanyard say --to p',
+    'lanyard completion z',
+  ])
 
   test('of bash gives the commands, options and names that fit', async () => {
     const script = join(folder.path, 'lanyard.bash')

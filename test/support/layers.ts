@@ -41,7 +41,7 @@ const LINES_MAX = 300
 /** Longer files, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'shared/words.ts': 'a table: the words of every refusal',
-  'shared/limits.ts': 'a table: every bound, with its unit and its reason',
+  'shared/limits.ts': 'a table: every bound with its reason',
   'peer/peer.ts': 'the composition root of a device: wiring, with no rules of its own',
 }
 

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import { COMMAND_JSON, errorJson } from '../../peer/terminal/command-json.ts'
 import type { Outcome } from './ca-command.ts'
 import { PASSPHRASE, PASSWORD } from './enrolment.ts'
 
@@ -18,6 +20,22 @@ export type PeerCommand = {
 
 export type Running = { readonly child: ChildProcess; readonly ended: Promise<Outcome> }
 export type Told = { readonly exit: number | null; readonly [fact: string]: unknown }
+
+/** A command by the words that it was called with; '' for one whose output has no shape here. */
+const nameOf = (args: readonly string[]): string =>
+  args.flatMap((word, at) => [`${word} ${args[at + 1]}`, word]).find((name) => Object.hasOwn(COMMAND_JSON, name)) ?? ''
+
+/** Each line of `--json` has a shape that is documented, and nothing beside it. */
+export const expectDocumented = (args: readonly string[], line: string): void => {
+  const shapes = COMMAND_JSON[nameOf(args)]
+  if (shapes === undefined || !line.startsWith('{')) return
+  const told = JSON.parse(line)
+  const fitting = [...shapes, errorJson].flatMap((shape) => {
+    const parsed = shape.safeParse(told)
+    return parsed.success ? [parsed.data] : []
+  })
+  expect(fitting, `${nameOf(args)} has printed ${line}`).toContainEqual(told)
+}
 
 /** `npm run peer` over one home, as real processes, which never look for others by multicast. */
 export const peerCommand = (home: string): PeerCommand => {
@@ -52,7 +70,9 @@ export const peerCommand = (home: string): PeerCommand => {
     run,
     json: async (args, environment) => {
       const { code, out, err } = await run([...args, '--json'], environment)
-      const last = out.trimEnd().split('\n').at(-1) ?? ''
+      const lines = out.trimEnd().split('\n')
+      for (const line of lines) expectDocumented(args, line)
+      const last = lines.at(-1) ?? ''
       return { exit: code, ...(last.startsWith('{') ? JSON.parse(last) : { out, err }) }
     },
     stop: () => {
