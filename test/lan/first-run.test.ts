@@ -1,17 +1,18 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import { networkCode as codeOf } from '../../shared/network-code.ts'
 import { caCommand } from '../support/ca-command.ts'
 import { PASSPHRASE, temporaryFolder } from '../support/enrolment.ts'
 import { createLan } from '../support/lan.ts'
 import { testInNamespaces } from '../support/namespaces.ts'
-import { startTerminals } from '../support/tmux.ts'
+import { startTerminals, withoutTmux } from '../support/tmux.ts'
 
+const testAtTerminal = withoutTmux ? test.skip : testInNamespaces
 const MAIN = fileURLToPath(new URL('../../peer/main.ts', import.meta.url))
 
-testInNamespaces(
+testAtTerminal(
   'a first start finds the CA of the network, asks again for each wrong answer, and ends in #general',
   {
     timeout: 240_000,

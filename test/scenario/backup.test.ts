@@ -183,15 +183,15 @@ testWithSmallDisk(
     const disk = createSmallDisk(join(homes.folder, 'disk'), '300k')
     const holder = disk.start('sleep', ['120'], { stdio: 'ignore' })
     try {
-      await expect.poll(() => readdir(join(`/proc/${holder.pid}/root`, disk.path)).catch(() => null)).toEqual([])
       const onDisk = join(`/proc/${holder.pid}/root`, disk.path)
+      await expect.poll(() => readdir(onDisk).catch(() => null)).toEqual([])
       await mkdir(join(onDisk, 'home'))
-      await writeFile(join(onDisk, 'other'), Buffer.alloc(260_000))
+      disk.fill()
       const full = { code: expect.stringMatching(/^(disk-full|ENOSPC)$/) } // of which the command says the same
       await expect(restore(join(onDisk, 'home'), file, PASSPHRASE)).rejects.toMatchObject(full)
       await expect(save(home, join(onDisk, 'dave.backup'))).rejects.toMatchObject(full)
       expect(await readdir(join(onDisk, 'home'))).toEqual([])
-      expect((await readdir(onDisk)).sort()).toEqual(['home', 'other'])
+      expect((await readdir(onDisk)).sort()).toEqual(['filling', 'home'])
     } finally {
       holder.kill('SIGKILL')
     }
