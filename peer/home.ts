@@ -112,7 +112,7 @@ export const startPeer = async (home: string, passphrase: string, options: Start
       downloads: options.downloads ?? downloadsOf(home, settings),
       files: fileOptionsOf(home, settings, options.bytesPerSecond),
       listen,
-      mdns: options.mdns,
+      mdns: options.mdns && settings.mdns !== false,
       strict,
       ca: {
         contact: contactOf(keystore),

@@ -6,12 +6,15 @@ import { withHolder } from './api/running.ts'
 import { print } from './commands/command.ts'
 import { DEFAULT_HOME } from './home.ts'
 import { certificateCommand } from './terminal/certificate.ts'
+import { addExamples } from './terminal/examples.ts'
+import { addBackupCommands } from './terminal/program-backup.ts'
 import { addFileCommands } from './terminal/program-files.ts'
 import { addIdentityCommands } from './terminal/program-identity.ts'
 import { addMessageCommands } from './terminal/program-messages.ts'
 import { listed, type Options } from './terminal/program-options.ts'
 import { addRoomCommands } from './terminal/program-rooms.ts'
 import { addRunCommands } from './terminal/program-run.ts'
+import { addShellCommands } from './terminal/program-shell.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
 import { withClient } from './terminal/with-peer.ts'
 
@@ -45,12 +48,15 @@ const program = new Command('lanyard')
 
 addRunCommands(program)
 addIdentityCommands(program)
+addBackupCommands(program)
 addMessageCommands(program)
 addRoomCommands(program)
 addFileCommands(program)
 program.addCommand(certificateCommand({ clock: systemClock, print }))
 program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withClient }))
-program.addCommand(verifyCommand({ clock: systemClock, print }))
+program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withClient }))
+addShellCommands(program)
+addExamples(program)
 setExitCodes(program)
 
 try {

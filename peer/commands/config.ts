@@ -30,6 +30,16 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
         ? ['on ', 'no new session while the revocation list is stale']
         : ['off', 'a stale revocation list warns, and sessions go on'],
   },
+  mdns: {
+    read: (value) => {
+      if (value !== 'on' && value !== 'off') throw fault('input-invalid', 'mdns takes on or off')
+      return { mdns: value === 'on' }
+    },
+    show: ({ mdns }) =>
+      mdns === false
+        ? ['off', 'nobody is looked for by multicast, nor told of this device: give addresses with --peer']
+        : ['on ', 'others are looked for, and told of this device, by multicast'],
+  },
   'accept-mb': {
     read: (value) => ({ acceptMb: number('accept-mb', value, 0) }),
     show: ({ acceptMb = Math.round(FILE_AUTO_ACCEPT_BYTES / 1e6) }) => [
@@ -67,14 +77,14 @@ export const config = async (name: string | undefined, value: string | undefined
   if (name !== undefined && setting === undefined)
     throw fault('input-invalid', `there is no setting ${name}: ${Object.keys(SETTINGS).join(', ')}`)
   const settings =
-    setting === undefined
+    setting === undefined || value === undefined
       ? await readSettings(options.home)
-      : await changeSettings(options.home, setting.read(value ?? ''))
+      : await changeSettings(options.home, setting.read(value))
   const lines = Object.entries(SETTINGS).flatMap(([known, { show }]) => {
     if (name !== undefined && name !== known) return []
     const [now, words] = show(settings)
     return [`${name === undefined ? known.padEnd(11) : known}  ${now}  ${words}`]
   })
-  const { strict, acceptMb, acceptFrom, quotaMb, limitKb } = settings
-  tell(options, { strict, acceptMb, acceptFrom, quotaMb, limitKb }, lines.join('\n'))
+  const { strict, mdns, acceptMb, acceptFrom, quotaMb, limitKb } = settings
+  tell(options, { strict, mdns, acceptMb, acceptFrom, quotaMb, limitKb }, lines.join('\n'))
 }

@@ -108,14 +108,16 @@ const open = (path: string): DatabaseSync => {
       PRAGMA cache_size = -16000; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; BEGIN IMMEDIATE; COMMIT`)
     return database
   } catch (cause) {
-    const locked = cause instanceof Error && /locked|busy/.test(cause.message)
-    throw fault(locked ? 'profile-in-use' : 'storage-failed', path, cause)
+    throw fault(openingCode(cause instanceof Error ? cause.message : ''), path, cause)
   }
 }
 
 // A page that many records change, as those of an index by hash, is moved to the file once in 16 MiB of log, not in 4: a third of
 // the time that a long catch-up spends in here. What is erased does not wait for it: see `checkpoint`.
 const CHECKPOINT_PAGES = 4_000
+const openingCode = (message: string) =>
+  /locked|busy/.test(message) ? 'profile-in-use' : /full/.test(message) ? 'disk-full' : 'storage-failed'
+
 const BUSY_TIMEOUT_MS = 500 // another lanyard on this home that is about to end
 
 const migrate = (database: DatabaseSync): void => {

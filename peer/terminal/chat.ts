@@ -1,12 +1,13 @@
 import { createInterface } from 'node:readline'
 import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
-import { eventJson } from '../api/event-json.ts'
+import { eventJson, newDeviceRefusal } from '../api/event-json.ts'
 import { messageJson } from '../api/message-json.ts'
 import { usersJson } from '../api/operations/people.ts'
 import { placeOf } from '../api/places.ts'
 import { refusalJson } from '../api/refusal-json.ts'
 import type { Peer } from '../peer.ts'
+import { COMPARE_HELP, compareCommands } from './compare-commands.ts'
 import type { Commands, Desk } from './desk.ts'
 import { FILE_HELP, fileCommands } from './file-commands.ts'
 import { preview } from './file-once.ts'
@@ -27,6 +28,7 @@ const HELP = `Write a line and press Enter to say it in the room where you are: 
 /users                     who is in the network, and who is here
 ${ROOM_HELP}
 ${MESSAGE_HELP}
+${COMPARE_HELP}
 ${FILE_HELP}
 /history [N]               the last N messages of this room
 /why                       what is known about peers that are not reached
@@ -70,6 +72,10 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   })
   const { stale } = peer.revocationList()
   if (stale !== null) show(staleLine(refusalJson(stale)), { event: 'crl-stale', ...refusalJson(stale) })
+  for (const { user, device } of peer.comparisons.fresh()) {
+    const told = refusalJson(newDeviceRefusal(user, device))
+    show(staleLine(told), { event: 'device-new', user, device, ...told })
+  }
   const showHere = (count: number): void => {
     for (const message of peer.history(here, count)) {
       const told = messageJson(message, place(here))
@@ -91,6 +97,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const commands: Commands = {
     ...roomCommands(desk),
     ...messageCommands(desk),
+    ...compareCommands(desk),
     ...fileCommands(desk),
     '/help': () => show(HELP, { event: 'help', text: HELP }),
     '/users': () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { eventShape } from '../api/event-json.ts'
+import { comparisonShape } from '../api/operations/compare.ts'
 import { listFiles } from '../api/operations/files.ts'
 import { users } from '../api/operations/people.ts'
 import { listRooms } from '../api/operations/rooms.ts'
@@ -21,6 +22,7 @@ const rekeyed = z.object({ event: z.literal('rekeyed'), ...device, before: z.str
 const joined = z.object({ event: z.literal('joined'), ...device, network: z.string() })
 const folder = z.object({ folder: z.string() })
 const entry = z.object({ name: z.string(), kind: z.enum(['file', 'folder']), size: z.number() })
+const compared = comparisonShape.extend({ event: z.enum(['comparison', 'scanned']) })
 const roomChanged = [roomChangedJson]
 
 /**
@@ -39,12 +41,16 @@ export const COMMAND_JSON: Readonly<Record<string, readonly z.ZodType[]>> = {
   config: [
     z.object({
       strict: z.boolean(),
+      mdns: z.boolean().optional(),
       acceptMb: z.number().optional(),
       acceptFrom: z.array(z.string()).optional(),
       quotaMb: z.number().optional(),
       limitKb: z.number().optional(),
     }),
   ],
+  backup: [z.object({ event: z.literal('backed-up'), file: z.string(), bytes: z.number() })],
+  restore: [z.object({ event: z.literal('restored'), user: z.string(), network: z.string(), made: z.iso.datetime() })],
+  'service install': [z.object({ event: z.literal('service-installed'), unit: z.string() })],
   run: [eventShape],
   status: [statusJson],
   doctor: [doctorJson],
@@ -86,5 +92,5 @@ export const COMMAND_JSON: Readonly<Record<string, readonly z.ZodType[]>> = {
   'transcript export': [exportedJson],
   'transcript receipt': [receiptJson],
   'transcript verify': [reportShape],
-  verify: [reportShape],
+  verify: [reportShape, compared],
 }

@@ -51,8 +51,8 @@ export const addIdentityCommands = (program: Command): void => {
     .action((_options: unknown, command: Command) => passwd(optionsOf<PasswdOptions>(command)))
   program
     .command('config')
-    .argument('[name]', 'strict, accept-mb, accept-from, quota-mb or limit-kb')
-    .argument('[value]', 'on or off, a number, users with commas or everybody')
+    .argument('[name]', 'strict, mdns, accept-mb, accept-from, quota-mb or limit-kb')
+    .argument('[value]', 'on or off, a number, users with commas or everybody; without one it is shown')
     .description('show or change what this home has settled')
     .action((name: string | undefined, value: string | undefined, _options: unknown, command: Command) =>
       config(name, value, optionsOf(command)),

@@ -4,6 +4,7 @@ import { fault } from '../../shared/errors.ts'
 import { readRunning } from '../api/running.ts'
 import { chat } from './chat.ts'
 import { doctor } from './doctor.ts'
+import { joinAtFirst } from './first-run.ts'
 import { showDevices, showStatus } from './look.ts'
 import { optionsOf, orderOf, seconds, type WaitOptions } from './program-options.ts'
 import { runHeadless } from './run.ts'
@@ -17,7 +18,7 @@ export const addRunCommands = (program: Command): void => {
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknown(command)
-      const options = optionsOf(command)
+      const options = await joinAtFirst(optionsOf(command))
       await withPeer(options, { command: 'chat', lasting: true }, (peer) =>
         chat({ peer, json: options.json === true, input: process.stdin, output: process.stdout }),
       )

@@ -9,6 +9,7 @@ import { exportTranscript, receipt as receiptOf } from '../api/operations/transc
 import type { Report } from '../transcript/report.ts'
 import { verifyTranscript } from '../transcript/verify.ts'
 import { readAtMost, timeOf } from './certificate.ts'
+import { compareOnce } from './compare-once.ts'
 import { roomOf } from './once.ts'
 import { reportLines } from './transcript-lines.ts'
 import type { Helper, Work } from './with-peer.ts'
@@ -35,7 +36,12 @@ type ExportOptions = Common & {
   readonly withKeys?: boolean
   readonly out?: string
 }
-type VerifyOptions = Common & { readonly root: string; readonly crl?: readonly string[] }
+type VerifyOptions = Common & {
+  readonly root?: string
+  readonly crl?: readonly string[]
+  readonly scanned?: string
+  readonly yes?: boolean
+}
 
 /** `transcript export`, `transcript receipt` and `transcript verify`. */
 export const transcriptCommand = <Options extends Common>(parts: Parts<Options>): Command => {
@@ -90,15 +96,30 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
     .addCommand(verifyCommand(parts))
 }
 
-/** `verify`: needs no profile, and no network. The exit code is 1 when anything is wrong. */
-export const verifyCommand = ({ clock, print }: Pick<Parts<never>, 'clock' | 'print'>): Command =>
+/**
+ * `verify FILE` needs no profile, and no network; the exit code is 1 when anything is wrong. `verify @bob` compares keys with
+ * a user in person. (A file of such a name is ./@bob.)
+ */
+export const verifyCommand = <Options extends Common>({ clock, print, withClient }: Parts<Options>): Command =>
   new Command('verify')
-    .argument('<file>', 'a transcript or a receipt; - is standard input')
-    .requiredOption('--root <file>', 'the root certificate of the network, PEM or DER, from whom you trust')
+    .argument('<what>', 'a transcript or a receipt, - is standard input; or @user, to compare keys in person')
+    .option('--root <file>', 'of a transcript: the root certificate of the network, PEM or DER, from whom you trust')
     .option('--crl <file>', 'a revocation list that may be newer; may come again', listed)
-    .description('say what is wrong with a transcript, offline: exit code 1 when anything is')
+    .option('--scanned <link>', 'of @user: what you scanned from their screen, lanyard://compare/1#…, in quotes')
+    .option('--yes', 'of @user: both screens show the same; note it')
+    .description(
+      'say what is wrong with a transcript, offline: exit code 1 when anything is; or compare keys with @user',
+    )
     .action(async (file: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<VerifyOptions>()
+      const options = command.optsWithGlobals<Options & VerifyOptions>()
+      if (file.startsWith('@')) {
+        const { scanned, yes = false, json = false } = options
+        await withClient(options, { command: 'verify' }, ({ client }) =>
+          compareOnce(client, { user: file, scanned, yes, json }),
+        )
+        return
+      }
+      if (options.root === undefined) throw fault('input-missing', '--root FILE, the root certificate of the network')
       const root = orThrow(await readAtMost(options.root, CERTIFICATE_FILE_MAX_BYTES))
       const crls: Uint8Array[] = []
       for (const path of options.crl ?? []) crls.push(orThrow(await readAtMost(path, CRL_FILE_MAX_BYTES)))

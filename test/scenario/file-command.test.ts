@@ -30,6 +30,7 @@ test('files go from one command line to another, with progress for scripts', asy
     expect(await bob.json(['pwd'])).toEqual({ exit: 0, folder: saved })
     expect(await bob.json(['config', 'accept-mb', '0'])).toMatchObject({ exit: 0, acceptMb: 0 })
     expect(await bob.json(['config', 'accept-from', 'alice,@bob'])).toMatchObject({ acceptFrom: ['alice', 'bob'] })
+    expect(await bob.json(['config', 'mdns', 'off'])).toMatchObject({ exit: 0, mdns: false, acceptMb: 0 })
     expect(await bob.json(['config', 'quota-mb', 'much'])).toMatchObject({ exit: 1, code: 'input-invalid' })
     expect(await bob.json(['cd', join(homes.folder, 'nowhere')])).toMatchObject({ exit: 1, code: 'file-unreadable' })
     expect(await alice.json(['send', 'nothing-there'])).toMatchObject({ exit: 1, code: 'file-unreadable' })
