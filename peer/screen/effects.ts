@@ -1,0 +1,67 @@
+import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import type { Facts, Hit, News, Piece, Tone } from './backend.ts'
+import type { Key } from './keys.ts'
+import type { Screen } from './screen-state.ts'
+
+/** What happens to the screen. */
+export type ScreenEvent =
+  | { readonly kind: 'key'; readonly key: Key }
+  | { readonly kind: 'size'; readonly columns: number; readonly rows: number }
+  | { readonly kind: 'news'; readonly news: News }
+  | { readonly kind: 'facts'; readonly facts: Facts }
+  /** A command leads to a room, or somebody does. */
+  | { readonly kind: 'go'; readonly room: RoomId }
+  | {
+      readonly kind: 'opened'
+      readonly room: RoomId
+      readonly piece: Piece
+      readonly draft: string
+      readonly firstUnread: RecordHash | null
+    }
+  | { readonly kind: 'more'; readonly room: RoomId; readonly side: 'before' | 'after'; readonly piece: Piece }
+  | { readonly kind: 'around'; readonly room: RoomId; readonly id: RecordHash; readonly piece: Piece }
+  | { readonly kind: 'found'; readonly words: string; readonly hits: readonly Hit[] }
+  | {
+      readonly kind: 'paths'
+      readonly text: string
+      readonly from: number
+      readonly to: number
+      readonly paths: readonly string[]
+    }
+  /** Words of the program itself: what a command shows, or why it was refused. */
+  | { readonly kind: 'told'; readonly text: string; readonly tone: Tone }
+  | { readonly kind: 'refused'; readonly text: string; readonly draft: string }
+
+/** What the screen wants done. */
+export type Effect =
+  | { readonly kind: 'facts' }
+  | { readonly kind: 'open'; readonly room: RoomId }
+  | { readonly kind: 'more'; readonly room: RoomId; readonly side: 'before' | 'after'; readonly id: RecordHash }
+  | { readonly kind: 'around'; readonly room: RoomId; readonly id: RecordHash }
+  /** Look at these anew: how far they have come has changed. */
+  | { readonly kind: 'look'; readonly ids: readonly RecordHash[] }
+  | { readonly kind: 'say'; readonly room: RoomId; readonly text: string; readonly reply: RecordHash | null }
+  | { readonly kind: 'edit'; readonly id: RecordHash; readonly text: string }
+  | { readonly kind: 'react'; readonly id: RecordHash; readonly emoji: string }
+  | { readonly kind: 'take-back'; readonly id: RecordHash }
+  | { readonly kind: 'fetch'; readonly id: RecordHash }
+  | { readonly kind: 'run'; readonly line: string; readonly room: RoomId }
+  | { readonly kind: 'search'; readonly words: string }
+  | {
+      readonly kind: 'paths'
+      readonly text: string
+      readonly from: number
+      readonly to: number
+      readonly start: string
+    }
+  | { readonly kind: 'read'; readonly room: RoomId; readonly upTo: RecordHash }
+  | { readonly kind: 'draft'; readonly room: RoomId; readonly text: string }
+  | { readonly kind: 'typing'; readonly room: RoomId }
+  | { readonly kind: 'present'; readonly here: boolean }
+  | { readonly kind: 'bell' }
+  | { readonly kind: 'notify'; readonly text: string }
+  | { readonly kind: 'redraw' }
+  | { readonly kind: 'quit' }
+
+/** The screen as it is next, and what is to be done. */
+export type Step = readonly [screen: Screen, effects: readonly Effect[]]
