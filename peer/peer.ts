@@ -28,7 +28,7 @@ import { watchFreshness } from './network/freshness.ts'
 import { startHellos } from './network/hello-handler.ts'
 import type { Live } from './network/live-handler.ts'
 import { startRevocationExchange } from './network/revocation-handler.ts'
-import { openRevocations, type Revocations } from './network/revocations.ts'
+import { type ListTimes, openRevocations, type Revocations } from './network/revocations.ts'
 import { createSessions, type Session } from './network/sessions.ts'
 import { type Roads, startRoads } from './roads.ts'
 import type { Chat } from './rooms/chat.ts'
@@ -80,7 +80,9 @@ export type Peer = AsyncDisposable &
     /** Renews our certificate if it is past the half of its life and the CA can be reached; happens by itself, too. */
     renewIfDue(): Promise<void>
     /** Number of the revocation list that is in force (0: none), and why it says less than it should. */
-    revocationList(): { readonly number: number; readonly stale: Refusal | null }
+    revocationList(): { readonly number: number; readonly stale: Refusal | null } & ListTimes
+    /** When the CA was reached last, milliseconds since the epoch; null: not since this start. */
+    caSeen(): number | null
     /** What is known about reaching each peer, with the reason when it is not reached. */
     sightings(): readonly Sighting[]
     /** Connects to a peer at its multiaddrs, now and again until there is a session. */
@@ -388,6 +390,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   })
   roads.join()
   let renewal: Renewal | null = null
+  let caSeen: number | null = null
   if (ca !== undefined) {
     const { contact } = ca
     const onRefused = (refusal: Refusal): void => events.emit({ kind: 'refused', device: contact.caPeerId, refusal })
@@ -404,6 +407,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       onRefused,
     })
     const onSight = (connection: Connection): void => {
+      caSeen = clock.now()
       events.emit({ kind: 'ca-sighted' })
       void exchange.begin(connection).catch(() => undefined)
       // A CA that dials us asks for our list, and is not ready for more.
@@ -462,7 +466,8 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     rekey: (room) => compose.rekey(room),
     renewIfDue: async () => await renewal?.renewIfDue(),
     renew: async () => (renewal === null ? refuse('unreachable', 'no CA is known') : await renewal.renew()),
-    revocationList: () => ({ number: revocations.number(), stale: revocations.staleness() }),
+    revocationList: () => ({ number: revocations.number(), stale: revocations.staleness(), ...revocations.times() }),
+    caSeen: () => caSeen,
     sightings: () => discovery.sightings(),
     meet: (peer, known) => discovery.learn(peer, known, 'addresses'),
     on: events.on,

@@ -15,8 +15,12 @@ import type { Roots } from '../identity/roots.ts'
 import type { RevocationListStore } from '../store/revocation-list.ts'
 import { stillKept } from './kept-lists.ts'
 
+/** When the revocation list that is held was made, and until when it is fresh: milliseconds since the epoch; null: there is none. */
+export type ListTimes = { readonly made: number | null; readonly until: number | null }
+
 /** Who is out, by the newest list of our roots that has reached us. */
 export type Revocations = ListHolder & {
+  times(): ListTimes
   has(serial: string): boolean
   /** From when on a revoked certificate counts for nothing, milliseconds since the epoch; null for one that is not. */
   since(device: VerifiedDevice): number | null
@@ -87,6 +91,7 @@ export const openRevocations = async (parts: RevocationsParts): Promise<Revocati
     since: ({ serial, certificate }) => outSince(find(serial), certificate, roots.anchor()),
     disowned: ({ serial }) => isDisowned(find(serial)),
     staleness: () => (list === null ? null : checkFresh(list, clock.now(), CLOCK_SKEW_MS)),
+    times: () => ({ made: list?.thisUpdate ?? null, until: list?.nextUpdate ?? null }),
     take: (der) => {
       const turn = line.then(() => take(der))
       line = turn.catch(() => undefined)

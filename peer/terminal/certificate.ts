@@ -6,7 +6,7 @@ import { checkProfile, trustAnchor } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES } from '../../shared/limits.ts'
-import { refusalJson } from './lines.ts'
+import { refusalJson } from '../api/refusal-json.ts'
 
 type Options = {
   readonly root: readonly string[]

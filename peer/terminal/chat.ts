@@ -1,13 +1,17 @@
 import { createInterface } from 'node:readline'
 import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
+import { eventJson } from '../api/event-json.ts'
+import { messageJson } from '../api/message-json.ts'
+import { usersJson } from '../api/operations/people.ts'
+import { placeOf } from '../api/places.ts'
+import { refusalJson } from '../api/refusal-json.ts'
 import type { Peer } from '../peer.ts'
 import type { Commands, Desk } from './desk.ts'
 import { FILE_HELP, fileCommands } from './file-commands.ts'
 import { preview } from './file-once.ts'
-import { eventJson, eventLine, messageJson, messageLine, refusalJson, staleLine, userLines } from './lines.ts'
+import { eventLine, messageLine, staleLine, userLines } from './lines.ts'
 import { MESSAGE_HELP, messageCommands } from './message-commands.ts'
-import { placeOf } from './places.ts'
 import { createProgressBar } from './progress.ts'
 import { ROOM_HELP, roomCommands } from './room-commands.ts'
 import { createRoomNews } from './room-news.ts'
@@ -44,14 +48,15 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const place = (room: RoomId): string => placeOf(peer, room)
   const news = createRoomNews(() => peer.rooms(), peer.self.user)
   const end = peer.on((event) => {
+    const told = eventJson(event, place)
     if (json) {
-      output.write(`${JSON.stringify(eventJson(event, place))}\n`)
+      output.write(`${JSON.stringify(told)}\n`)
       return
     }
     if (event.kind === 'room') for (const line of news(event.room)) show(line, {})
-    const line = eventLine(event, (room) => (room === here ? '' : place(room)))
+    const line = eventLine(told, ({ room, roomId }) => (roomId === here ? '' : room))
     if (line !== null) show(line, {})
-    else if (event.kind === 'file' && output.isTTY === true) bar.draw(event.progress)
+    else if (told.event === 'file' && output.isTTY === true) bar.draw(told)
     void preview(event).then((line) => line !== null && show(`  ${line}`, {}))
   })
 
@@ -63,12 +68,15 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     addresses: peer.addresses(),
   })
   const { stale } = peer.revocationList()
-  if (stale !== null) show(staleLine(stale), { event: 'crl-stale', ...refusalJson(stale) })
-  if (!json) for (const message of peer.history(peer.general, RECENT)) show(messageLine(message), {})
-
+  if (stale !== null) show(staleLine(refusalJson(stale)), { event: 'crl-stale', ...refusalJson(stale) })
   const showHere = (count: number): void => {
-    for (const message of peer.history(here, count)) show(messageLine(message), messageJson(message, place(here)))
+    for (const message of peer.history(here, count)) {
+      const told = messageJson(message, place(here))
+      show(messageLine(told), { event: 'message', ...told })
+    }
   }
+  if (!json) showHere(RECENT)
+
   const desk: Desk = {
     peer,
     here: () => here,
@@ -84,7 +92,10 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     ...messageCommands(desk),
     ...fileCommands(desk),
     '/help': () => show(HELP, { event: 'help', text: HELP }),
-    '/users': () => show(userLines(peer.users()).join('\n'), { event: 'users', users: peer.users() }),
+    '/users': () => {
+      const users = usersJson(peer)
+      show(userLines(users).join('\n'), { event: 'users', users })
+    },
     '/history': (rest) => {
       showHere(Number(rest) || RECENT)
       if (json) show('', { event: 'history-end' })

@@ -1,7 +1,7 @@
 import { LanyardError, orThrow, type Refusal, refuse } from '../../shared/errors.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import { findPlace, placeOf } from '../api/places.ts'
 import type { Peer } from '../peer.ts'
-import { findPlace, placeOf } from './places.ts'
 
 /** Where the user is, and what a line that is typed there means. */
 export type Desk = {

@@ -3,11 +3,11 @@ import { resolve } from 'node:path'
 import { LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
 import { exists } from '../../shared/folder.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import { placeOf } from '../api/places.ts'
 import type { ListedFile } from '../files/shelf.ts'
 import type { Peer } from '../peer.ts'
 import { type Commands, type Desk, needed } from './desk.ts'
 import { plain, sizeOf } from './lines.ts'
-import { placeOf } from './places.ts'
 
 /** What the commands about files do, a line each. An ID is the beginning that stands behind an offer. */
 export const FILE_HELP = `/send PATH…                offer files and folders in this room; in quotes where a name has a space

@@ -1,12 +1,12 @@
 import { LanyardError, orThrow, type Refusal, refuse } from '../../shared/errors.ts'
 import type { RecordHash } from '../../shared/ids.ts'
+import { eventJson } from '../api/event-json.ts'
+import { findPlace, placeOf } from '../api/places.ts'
 import type { FileProgress, PeerEvent } from '../events.ts'
 import { previewOf } from '../files/preview.ts'
 import type { Peer } from '../peer.ts'
 import { fileJson, fileLines, findFile } from './file-commands.ts'
-import { eventJson } from './lines.ts'
 import { type Order, until } from './once.ts'
-import { findPlace, placeOf } from './places.ts'
 import { createProgressBar } from './progress.ts'
 
 // Commands about files that start a device, do one thing, and leave.
@@ -25,8 +25,9 @@ const watch = (peer: Peer, json: boolean, output: Output, concerns: (progress: F
   }
   const end = peer.on((event: PeerEvent) => {
     if (event.kind !== 'file' || !concerns(event.progress)) return
-    if (json) output.write(`${JSON.stringify(eventJson(event, (room) => placeOf(peer, room)))}\n`)
-    else if (output.isTTY === true) bar.draw(event.progress)
+    const told = eventJson(event, (room) => placeOf(peer, room))
+    if (json) output.write(`${JSON.stringify(told)}\n`)
+    else if (output.isTTY === true && told.event === 'file') bar.draw(told)
   })
   return { print, end }
 }

@@ -1,7 +1,8 @@
 import { orThrow } from '../../shared/errors.ts'
+import { messageJson } from '../api/message-json.ts'
+import { findUser, placeOf } from '../api/places.ts'
 import { type Commands, type Desk, findMessage, firstWord, needed } from './desk.ts'
-import { messageJson, messageLine } from './lines.ts'
-import { findUser, placeOf } from './places.ts'
+import { messageLine } from './lines.ts'
 
 /** What the commands about messages do, a line each. An ID is the beginning that stands behind a message. */
 export const MESSAGE_HELP = `/reply ID TEXT             answer a message
@@ -44,10 +45,8 @@ export const messageCommands = (desk: Desk): Commands => {
     '/search': async (rest) => {
       const hits = await peer.search(needed(rest, '/search WORDS'))
       for (const { message } of hits.toReversed()) {
-        show(messageLine(message, placeOf(peer, message.room)), {
-          ...messageJson(message, placeOf(peer, message.room)),
-          event: 'found',
-        })
+        const told = messageJson(message, placeOf(peer, message.room))
+        show(messageLine(told, told.room), { ...told, event: 'found' })
       }
       show(hits.length === 0 ? '* nothing found' : `* ${hits.length} found`, {
         event: 'search-end',
@@ -62,11 +61,8 @@ export const messageCommands = (desk: Desk): Commands => {
           state === null
             ? ''
             : `  [${state.devices === 0 ? 'stored' : `at ${state.devices}`}${state.readBy.length === 0 ? '' : `, read by ${state.readBy.join(', ')}`}]`
-        show(`${id.slice(0, 8)}  ${messageLine(message)}${far}`, {
-          ...messageJson(message, placeOf(peer, message.room)),
-          event: 'id',
-          state,
-        })
+        const told = messageJson(message, placeOf(peer, message.room))
+        show(`${id.slice(0, 8)}  ${messageLine(told)}${far}`, { ...told, event: 'id', state })
       }
     },
     '/block': (rest) => {

@@ -1,8 +1,10 @@
 import { orThrow } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
+import { usersJson } from '../api/operations/people.ts'
+import { findPlace } from '../api/places.ts'
+import { refusalJson } from '../api/refusal-json.ts'
 import type { Peer } from '../peer.ts'
-import { refusalJson, staleLine, userLines } from './lines.ts'
-import { findPlace } from './places.ts'
+import { staleLine, userLines } from './lines.ts'
 import { roomJson, roomLines } from './room-commands.ts'
 
 // Commands that start a device, do one thing, and leave.
@@ -30,9 +32,9 @@ export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<
   const { number, stale } = peer.revocationList()
   if (json) {
     const revocationList = { number, stale: stale !== null, ...(stale === null ? {} : refusalJson(stale)) }
-    return JSON.stringify({ users: peer.users(), revocationList })
+    return JSON.stringify({ users: usersJson(peer), revocationList })
   }
-  return [...userLines(peer.users()), ...(stale === null ? [] : [staleLine(stale)])].join('\n')
+  return [...userLines(usersJson(peer)), ...(stale === null ? [] : [staleLine(refusalJson(stale))])].join('\n')
 }
 
 /** The rooms that are known when the wait is over: an invitation may have to come first. */

@@ -1,9 +1,9 @@
-import type { FileProgress } from '../events.ts'
+import type { FileEvent } from './lines.ts'
 import { plain, sizeOf } from './lines.ts'
 
 /** Draws a bar for the file that moves, on the last line of a terminal. */
 export type ProgressBar = {
-  draw(progress: FileProgress): void
+  draw(progress: FileEvent): void
   /** Takes the bar away, before something else is printed. */
   clear(): void
 }

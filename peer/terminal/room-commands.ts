@@ -1,8 +1,8 @@
 import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
 import { DAY_MS } from '../../shared/limits.ts'
+import { findPlace, findUser, labelOf, placeOf } from '../api/places.ts'
 import type { ListedRoom } from '../peer.ts'
 import { type Commands, type Desk, firstWord, needed, roomOrHere } from './desk.ts'
-import { findPlace, findUser, labelOf, placeOf } from './places.ts'
 
 /** What the commands of rooms do, a line each. */
 export const ROOM_HELP = `/rooms                     your rooms, and open ones that you may join

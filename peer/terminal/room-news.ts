@@ -1,6 +1,6 @@
 import type { RoomId } from '../../shared/ids.ts'
+import { labelOf } from '../api/places.ts'
 import type { ListedRoom } from '../peer.ts'
-import { labelOf } from './places.ts'
 
 /** Tells what has changed in the rooms since it was asked last, a line each, for people. */
 export const createRoomNews = (list: () => readonly ListedRoom[], self: string): ((room: RoomId) => string[]) => {

@@ -4,11 +4,11 @@ import { Command } from 'commander'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
 import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB, ROOM_NAME_MAX } from '../../shared/limits.ts'
+import { findPlace, placeOf } from '../api/places.ts'
 import type { Peer } from '../peer.ts'
 import type { Report } from '../transcript/report.ts'
 import { verifyTranscript } from '../transcript/verify.ts'
 import { readAtMost, timeOf } from './certificate.ts'
-import { findPlace, placeOf } from './places.ts'
 import { reportLines } from './transcript-lines.ts'
 
 type Parts<Options> = {

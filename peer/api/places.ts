@@ -1,5 +1,5 @@
-import { isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
-import type { RoomId, UserName } from '../../shared/ids.ts'
+import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
+import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import { userNameOf } from '../../shared/user-name.ts'
 import type { ListedRoom, Peer } from '../peer.ts'
 
@@ -22,7 +22,10 @@ export const findPlace = (peer: Peer, word: string): RoomId | Refusal => {
   }
   const name = word.replace(/^#/, '').normalize('NFKC').toLowerCase()
   if (name === '') return refuse('room-unknown', 'a name is missing')
-  const rooms = peer.rooms().filter(({ access }) => access !== 'direct')
+  const all = peer.rooms()
+  const exact = all.find(({ id }) => id === word)
+  if (exact !== undefined) return exact.id
+  const rooms = all.filter(({ access }) => access !== 'direct')
   const fitting = rooms.filter((room) => room.name.toLowerCase() === name)
   // Of rooms of one name, those that we are in are meant.
   const [found, ...more] = narrowed(fitting.length > 0 ? fitting : rooms.filter(({ id }) => id.startsWith(name)))
@@ -43,4 +46,14 @@ export const findUser = (peer: Pick<Peer, 'users'>, word: string): UserName | Re
   const user = userNameOf(word.replace(/^@/, ''))
   if (isRefusal(user)) return user
   return peer.users().some((known) => known.user === user) ? user : refuse('user-unknown', word)
+}
+
+/** An offer by its id or the beginning of it; the newest one that fits. @throws LanyardError `file-not-held` */
+export const findFile = (peer: Pick<Peer, 'files' | 'message'>, start: string): RecordHash => {
+  const found = peer.files.list().findLast(({ id }) => id.startsWith(start))
+  if (found !== undefined) return found.id
+  // Our own from another device, and what came before files were listed, are messages all the same.
+  const message = peer.message(start as RecordHash)
+  if (message?.content?.kind === 'file') return message.id
+  throw fault('file-not-held', `no file message ${start}`)
 }

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { nextStepOf, type Refusal, refusedThere, wordsOf } from '../../shared/errors.ts'
+import { type Code, isCode } from '../../shared/words.ts'
+
+/** Why something was refused, for scripts: `code` is stable; `reason` and `next` are for people. */
+export const refusalFields = {
+  code: z.string().describe('stable: what a script looks at'),
+  by: z.enum(['here', 'there']).describe('which side refused'),
+  reason: z.string().describe('one sentence, for people'),
+  next: z.string().describe('what whoever can mend it does next'),
+}
+const refusalShape = z.object(refusalFields)
+export type RefusalJson = z.output<typeof refusalShape>
+
+export const refusalJson = (refusal: Refusal): RefusalJson => ({
+  code: refusal.code,
+  by: refusal.by,
+  reason: wordsOf(refusal),
+  next: nextStepOf(refusal),
+})
+
+/** What a refused request is answered with: a refusal, and the facts of it apart from the sentence. */
+export const errorShape = refusalShape.extend({ detail: z.string().optional() })
+export type ErrorJson = z.output<typeof errorShape>
+
+export const errorJson = (refusal: Refusal): ErrorJson => ({
+  ...refusalJson(refusal),
+  ...(refusal.detail === undefined ? {} : { detail: refusal.detail }),
+})
+
+/** The refusal as it was where the request was answered. */
+export const refusalIn = ({ code, by, detail }: Pick<ErrorJson, 'code' | 'by' | 'detail'>): Refusal => {
+  if (!isCode(code)) return refusedThere(code) // of a newer lanyard
+  const known: Code = code
+  return { kind: 'refusal', code: known, by, ...(detail === undefined ? {} : { detail }) }
+}
