@@ -1,26 +1,48 @@
-import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
-import type { FileProgress } from '../events.ts'
-import type { Message } from '../rooms/inbox.ts'
+import type { ApiEvent } from '../api/event-json.ts'
 
 // All that the screen asks of a device, and hears from it. Of others' words nothing is made harmless here: the layout does that.
 
 /** A message, with what it answers. */
-export type Entry = Message & { readonly quote: { readonly user: UserName; readonly text: string } | null }
+export type Entry = {
+  readonly id: string
+  /** The id of the room. */
+  readonly room: string
+  readonly user: string
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  readonly own: boolean
+  /** Null while no key is here for it, and once it is taken back. */
+  readonly content:
+    | { readonly kind: 'text'; readonly text: string }
+    | { readonly kind: 'file'; readonly name: string; readonly size: number; readonly files: number | null }
+    | null
+  readonly reply: string | null
+  readonly quote: { readonly user: string; readonly text: string } | null
+  readonly edited: boolean
+  readonly deleted: boolean
+  readonly reactions: readonly { readonly emoji: string; readonly users: readonly string[] }[]
+  readonly mentions: { readonly users: readonly string[]; readonly all: boolean }
+  /** How far one of our own has come. */
+  readonly state: { readonly devices: number; readonly readBy: readonly string[] } | null
+}
+
+/** How a file moves; `id` is that of the message that offers it. */
+export type Transfer = Pick<Extract<ApiEvent, { event: 'file' }>, 'id' | 'state' | 'bytes' | 'size' | 'path'>
 
 export type ScreenRoom = {
-  readonly id: RoomId
+  readonly id: string
   /** `#plans`, `@bob`. */
   readonly label: string
   readonly topic: string
   /** Null where everybody is. */
-  readonly members: readonly UserName[] | null
+  readonly members: readonly string[] | null
   readonly unread: number
   readonly mentions: number
   readonly muted: boolean
 }
 
 export type Person = {
-  readonly user: UserName
+  readonly user: string
   readonly self: boolean
   readonly here: boolean
   /** Nobody sits at the devices that are here. */
@@ -30,13 +52,15 @@ export type Person = {
 
 /** How things stand, asked for anew whenever something has changed. */
 export type Facts = {
-  readonly user: UserName
+  readonly user: string
   readonly network: string
   /** Those that we are in. */
   readonly rooms: readonly ScreenRoom[]
   readonly people: readonly Person[]
   /** Other devices that are here. */
   readonly devices: number
+  /** When the CA was reached last, milliseconds since the epoch; null: not since the device started. */
+  readonly caSeen: number | null
   readonly list: {
     readonly number: number
     /** When it was made, milliseconds since the epoch; null without one. */
@@ -58,47 +82,49 @@ export type Tone = 'calm' | 'warn'
 export type News =
   | { readonly kind: 'message'; readonly entry: Entry }
   | { readonly kind: 'updated'; readonly entry: Entry }
-  | { readonly kind: 'erased'; readonly room: RoomId; readonly ids: readonly RecordHash[] }
+  | { readonly kind: 'erased'; readonly room: string; readonly ids: readonly string[] }
   /** How far our own messages of a room have come may have changed. */
-  | { readonly kind: 'spread'; readonly room: RoomId }
+  | { readonly kind: 'spread'; readonly room: string }
   /** Rooms, people, counts or papers have changed: ask for the facts. */
   | { readonly kind: 'changed' }
-  | { readonly kind: 'ca-seen' }
-  | { readonly kind: 'typing'; readonly room: RoomId; readonly user: UserName; readonly until: number }
-  | { readonly kind: 'file'; readonly progress: FileProgress }
-  | { readonly kind: 'notice'; readonly text: string; readonly tone: Tone; readonly room: RoomId | null }
+  | { readonly kind: 'typing'; readonly room: string; readonly user: string; readonly until: number }
+  | { readonly kind: 'file'; readonly transfer: Transfer }
+  /** Events were missed; the device has stopped. */
+  | { readonly kind: 'gap' }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'notice'; readonly text: string; readonly tone: Tone; readonly room: string | null }
 
 /** What a command shows, and where it leads. */
 export type CommandDesk = {
-  readonly here: () => RoomId
-  readonly goTo: (room: RoomId) => void
+  readonly here: () => string
+  readonly goTo: (room: string) => void
   readonly show: (text: string) => void
 }
 
 /** A device, as the screen works with it; every refusal is a LanyardError. */
 export type Backend = {
-  readonly general: RoomId
+  readonly general: string
   /** Names of all slash commands of the device. */
   readonly commands: readonly string[]
   readonly help: string
   facts(): Promise<Facts>
   /** The newest of a room, and what was being written there. */
-  open(room: RoomId): Promise<Piece & { readonly draft: string; readonly firstUnread: RecordHash | null }>
-  before(room: RoomId, id: RecordHash): Promise<Piece>
-  after(room: RoomId, id: RecordHash): Promise<Piece>
-  around(room: RoomId, id: RecordHash): Promise<Piece>
-  entries(ids: readonly RecordHash[]): Promise<readonly Entry[]>
-  say(room: RoomId, text: string, reply: RecordHash | null): Promise<void>
-  edit(id: RecordHash, text: string): Promise<void>
-  takeBack(id: RecordHash): Promise<void>
+  open(room: string): Promise<Piece & { readonly draft: string; readonly firstUnread: string | null }>
+  before(room: string, id: string): Promise<Piece>
+  after(room: string, id: string): Promise<Piece>
+  around(room: string, id: string): Promise<Piece>
+  entries(ids: readonly string[]): Promise<readonly Entry[]>
+  say(room: string, text: string, reply: string | null): Promise<void>
+  edit(id: string, text: string): Promise<void>
+  takeBack(id: string): Promise<void>
   /** Adds a reaction, or takes the same one off. */
-  react(id: RecordHash, emoji: string): Promise<void>
+  react(id: string, emoji: string): Promise<void>
   /** Accepts an offer. */
-  fetch(id: RecordHash): Promise<void>
-  markRead(room: RoomId, upTo: RecordHash): Promise<void>
-  setDraft(room: RoomId, text: string): Promise<void>
+  fetch(id: string): Promise<void>
+  markRead(room: string, upTo: string): Promise<void>
+  setDraft(room: string, text: string): Promise<void>
   /** Our user writes; or sits at the terminal, or does not. */
-  typing(room: RoomId): void
+  typing(room: string): void
   present(here: boolean): void
   search(words: string): Promise<readonly Hit[]>
   /** Files and folders whose path begins so; folders end in `/`. */

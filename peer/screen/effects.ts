@@ -1,4 +1,3 @@
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Facts, Hit, News, Piece, Tone } from './backend.ts'
 import type { Key } from './keys.ts'
 import type { Screen } from './screen-state.ts'
@@ -10,16 +9,17 @@ export type ScreenEvent =
   | { readonly kind: 'news'; readonly news: News }
   | { readonly kind: 'facts'; readonly facts: Facts }
   /** A command leads to a room, or somebody does. */
-  | { readonly kind: 'go'; readonly room: RoomId }
+  | { readonly kind: 'go'; readonly room: string }
   | {
       readonly kind: 'opened'
-      readonly room: RoomId
+      readonly room: string
       readonly piece: Piece
       readonly draft: string
-      readonly firstUnread: RecordHash | null
+      readonly firstUnread: string | null
     }
-  | { readonly kind: 'more'; readonly room: RoomId; readonly side: 'before' | 'after'; readonly piece: Piece }
-  | { readonly kind: 'around'; readonly room: RoomId; readonly id: RecordHash; readonly piece: Piece }
+  | { readonly kind: 'more'; readonly room: string; readonly side: 'before' | 'after'; readonly piece: Piece }
+  | { readonly kind: 'again'; readonly room: string; readonly piece: Piece }
+  | { readonly kind: 'around'; readonly room: string; readonly id: string; readonly piece: Piece }
   | { readonly kind: 'found'; readonly words: string; readonly hits: readonly Hit[] }
   | {
       readonly kind: 'paths'
@@ -35,17 +35,19 @@ export type ScreenEvent =
 /** What the screen wants done. */
 export type Effect =
   | { readonly kind: 'facts' }
-  | { readonly kind: 'open'; readonly room: RoomId }
-  | { readonly kind: 'more'; readonly room: RoomId; readonly side: 'before' | 'after'; readonly id: RecordHash }
-  | { readonly kind: 'around'; readonly room: RoomId; readonly id: RecordHash }
+  | { readonly kind: 'open'; readonly room: string }
+  | { readonly kind: 'more'; readonly room: string; readonly side: 'before' | 'after'; readonly id: string }
+  /** Look at the end of the room anew: where something belongs there is not certain. */
+  | { readonly kind: 'again'; readonly room: string }
+  | { readonly kind: 'around'; readonly room: string; readonly id: string }
   /** Look at these anew: how far they have come has changed. */
-  | { readonly kind: 'look'; readonly ids: readonly RecordHash[] }
-  | { readonly kind: 'say'; readonly room: RoomId; readonly text: string; readonly reply: RecordHash | null }
-  | { readonly kind: 'edit'; readonly id: RecordHash; readonly text: string }
-  | { readonly kind: 'react'; readonly id: RecordHash; readonly emoji: string }
-  | { readonly kind: 'take-back'; readonly id: RecordHash }
-  | { readonly kind: 'fetch'; readonly id: RecordHash }
-  | { readonly kind: 'run'; readonly line: string; readonly room: RoomId }
+  | { readonly kind: 'look'; readonly ids: readonly string[] }
+  | { readonly kind: 'say'; readonly room: string; readonly text: string; readonly reply: string | null }
+  | { readonly kind: 'edit'; readonly id: string; readonly text: string }
+  | { readonly kind: 'react'; readonly id: string; readonly emoji: string }
+  | { readonly kind: 'take-back'; readonly id: string }
+  | { readonly kind: 'fetch'; readonly id: string }
+  | { readonly kind: 'run'; readonly line: string; readonly room: string }
   | { readonly kind: 'search'; readonly words: string }
   | {
       readonly kind: 'paths'
@@ -54,9 +56,9 @@ export type Effect =
       readonly to: number
       readonly start: string
     }
-  | { readonly kind: 'read'; readonly room: RoomId; readonly upTo: RecordHash }
-  | { readonly kind: 'draft'; readonly room: RoomId; readonly text: string }
-  | { readonly kind: 'typing'; readonly room: RoomId }
+  | { readonly kind: 'read'; readonly room: string; readonly upTo: string }
+  | { readonly kind: 'draft'; readonly room: string; readonly text: string }
+  | { readonly kind: 'typing'; readonly room: string }
   | { readonly kind: 'present'; readonly here: boolean }
   | { readonly kind: 'bell' }
   | { readonly kind: 'notify'; readonly text: string }

@@ -1,4 +1,3 @@
-import type { RecordHash } from '../../shared/ids.ts'
 import { MINUTE_MS } from '../../shared/limits.ts'
 import type { Entry } from './backend.ts'
 import type { Notice, Screen } from './screen-state.ts'
@@ -95,6 +94,6 @@ export const withEntry = (entries: readonly Entry[], entry: Entry): readonly Ent
 
 /** Two pieces of one room that follow each other, or overlap. */
 export const joined = (older: readonly Entry[], newer: readonly Entry[]): readonly Entry[] => {
-  const ids = new Set<RecordHash>(newer.map(({ id }) => id))
+  const ids = new Set<string>(newer.map(({ id }) => id))
   return [...older.filter(({ id }) => !ids.has(id)), ...newer]
 }

@@ -1,4 +1,3 @@
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import { messageArea } from './areas.ts'
 import type { Entry, Piece, Tone } from './backend.ts'
 import { edit } from './editor.ts'
@@ -32,7 +31,7 @@ export const scrollBy = (screen: Screen, lines: number): Step => {
   return readSoFar(next)
 }
 
-const asking = (screen: Screen, side: 'before' | 'after', id: RecordHash): Step => [
+const asking = (screen: Screen, side: 'before' | 'after', id: string): Step => [
   { ...screen, loading: true },
   [{ kind: 'more', room: screen.here, side, id }],
 ]
@@ -95,7 +94,7 @@ export const readSoFar = (screen: Screen): Step => {
 }
 
 /** Another room; what was being written stays behind in this one. */
-export const go = (screen: Screen, room: RoomId): Step => {
+export const go = (screen: Screen, room: string): Step => {
   const { here, intent, editor } = screen
   const text = intent.kind === 'say' && !editor.text.startsWith('/') ? editor.text : ''
   const next: Screen = {
@@ -140,7 +139,7 @@ export const goToUnread = (screen: Screen): Step => {
 /** With a few words among the messages. What was said just before is not said again. */
 export const withNotice = (
   screen: Screen,
-  { text, tone, room = null }: { readonly text: string; readonly tone: Tone; readonly room?: RoomId | null },
+  { text, tone, room = null }: { readonly text: string; readonly tone: Tone; readonly room?: string | null },
   now: number,
 ): Screen => {
   const before = screen.notices.at(-1)

@@ -1,7 +1,5 @@
-import type { RecordHash } from '../../shared/ids.ts'
-import type { FileProgress } from '../events.ts'
 import { plain, sizeOf } from '../terminal/lines.ts'
-import type { Entry } from './backend.ts'
+import type { Entry, Transfer } from './backend.ts'
 import type { Item } from './items.ts'
 import type { Screen } from './screen-state.ts'
 import { type Row, type Span, span, styleOfName } from './theme.ts'
@@ -74,7 +72,7 @@ const ruled = (label: string, width: number, style: 'dim' | 'mark'): Row => {
 /** Laid out once for each message, width and transfer: what is not on the screen, and not next to it, never is. */
 const bodies = new WeakMap<
   Entry,
-  { readonly width: number; readonly transfer: FileProgress | undefined; readonly rows: readonly Row[] }
+  { readonly width: number; readonly transfer: Transfer | undefined; readonly rows: readonly Row[] }
 >()
 
 const bodyOf = (entry: Entry, width: number, { transfers }: Look): readonly Row[] => {
@@ -86,7 +84,7 @@ const bodyOf = (entry: Entry, width: number, { transfers }: Look): readonly Row[
   return rows
 }
 
-const laidOut = (entry: Entry, width: number, transfer: FileProgress | undefined): readonly Row[] => {
+const laidOut = (entry: Entry, width: number, transfer: Transfer | undefined): readonly Row[] => {
   const { quote, reactions } = entry
   const rows: Row[] = []
   if (quote !== null) {
@@ -107,12 +105,12 @@ const laidOut = (entry: Entry, width: number, transfer: FileProgress | undefined
   return ending(rows, stateOf(entry), width)
 }
 
-const said = (entry: Entry, width: number, transfer: FileProgress | undefined): Row[] => {
+const said = (entry: Entry, width: number, transfer: Transfer | undefined): Row[] => {
   const { content, deleted } = entry
   if (deleted) return [[span('taken back', 'dim')]]
   if (content === null) return [[span('no key is here for this message yet', 'dim')]]
   if (content.kind === 'file') {
-    const many = content.files === undefined ? '' : `, ${content.files} files`
+    const many = content.files === null ? '' : `, ${content.files} files`
     const size = ` ${sizeOf(content.size)}${many}`
     const line = [
       span('⇩ ', 'accent'),
@@ -146,7 +144,7 @@ const withMentions = (line: string, { mentions: { users, all } }: Entry): Row =>
 
 const BAR = 20
 
-const fileRow = (id: RecordHash, own: boolean, transfer: FileProgress | undefined, width: number): Row => {
+const fileRow = (id: string, own: boolean, transfer: Transfer | undefined, width: number): Row => {
   const { state, bytes, size } = transfer ?? { state: null, bytes: 0, size: 0 }
   if (state === 'whole') return [span(cut(`here: ${plain(transfer?.path ?? '')}`, width), 'dim')]
   if (state === 'fetching' || state === 'serving' || state === 'hashing') {
@@ -175,7 +173,7 @@ const fileRow = (id: RecordHash, own: boolean, transfer: FileProgress | undefine
 
 /** How far a message of ours has come. */
 const stateOf = ({ state, edited, deleted }: Entry): string => {
-  const changed = edited === null || deleted ? '' : 'edited'
+  const changed = edited && !deleted ? 'edited' : ''
   if (state === null || deleted) return changed
   const { devices, readBy } = state
   const far =

@@ -1,6 +1,4 @@
-import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
-import type { FileProgress } from '../events.ts'
-import type { Entry, Facts, Hit, Tone } from './backend.ts'
+import type { Entry, Facts, Hit, Tone, Transfer } from './backend.ts'
 import type { Completion } from './completion.ts'
 import { type Editor, EMPTY } from './editor.ts'
 import { DEFAULT_THEME, type ThemeName } from './theme.ts'
@@ -11,7 +9,7 @@ export type Notice = {
   readonly time: number
   readonly text: string
   readonly tone: Tone
-  readonly room: RoomId | null
+  readonly room: string | null
 }
 
 /** What Enter does with what is written. */
@@ -33,10 +31,9 @@ export type Screen = {
   readonly theme: ThemeName
   readonly bell: boolean
   readonly notify: boolean
-  readonly caSeen: number | null
   /** False while the terminal says that nobody looks at it. */
   readonly focused: boolean
-  readonly here: RoomId
+  readonly here: string
   /** The part of the open room that is held, oldest first. */
   readonly entries: readonly Entry[]
   readonly atStart: boolean
@@ -48,17 +45,17 @@ export type Screen = {
   /** What has come since it is not followed. */
   readonly missed: number
   /** Where reading begins, of what was unread when the room was opened. */
-  readonly firstUnread: RecordHash | null
+  readonly firstUnread: string | null
   readonly notices: readonly Notice[]
   readonly editor: Editor
   readonly intent: Intent
   /** The message that keys go to. */
-  readonly chosen: RecordHash | null
+  readonly chosen: string | null
   readonly panel: Panel | null
   readonly completion: Completion | null
-  readonly transfers: ReadonlyMap<string, FileProgress>
+  readonly transfers: ReadonlyMap<string, Transfer>
   /** Who writes in the open room, and until when that counts. */
-  readonly typing: ReadonlyMap<UserName, number>
+  readonly typing: ReadonlyMap<string, number>
   /** Whether Ctrl-C was the key before this one. */
   readonly leaving: boolean
 }
@@ -71,7 +68,6 @@ export const startScreen = (start: Start): Screen => ({
   bell: false,
   notify: true,
   ...start,
-  caSeen: null,
   focused: true,
   entries: [],
   atStart: true,

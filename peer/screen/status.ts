@@ -7,8 +7,8 @@ const EXPIRY_WARNED_MS = 2 * DAY_MS // a certificate renews itself long before: 
 
 /** The last line: whom we reach, when the CA was seen, how old its list is; at the right what to press. */
 export const statusRow = (screen: Screen, now: number): Row => {
-  const { facts, caSeen, chosen, panel, size, leaving } = screen
-  const { devices, list, certificateUntil } = facts
+  const { facts, chosen, panel, size, leaving } = screen
+  const { devices, caSeen, list, certificateUntil } = facts
   const parts: { readonly text: string; readonly warn: boolean }[] = [
     { text: `${devices} ${devices === 1 ? 'peer' : 'peers'}`, warn: devices === 0 },
     { text: caSeen === null ? 'CA not seen yet' : `CA ${ago(now - caSeen)}`, warn: false },

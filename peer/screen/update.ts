@@ -1,11 +1,10 @@
-import { callsFor } from '../rooms/mentions.ts'
 import { plain } from '../terminal/lines.ts'
 import type { Entry, Facts, News } from './backend.ts'
 import { offered } from './completing.ts'
 import { pathCompletion } from './completion.ts'
 import { type Editor, edit } from './editor.ts'
 import type { Effect, ScreenEvent, Step } from './effects.ts'
-import { withEntry } from './items.ts'
+import { joined, withEntry } from './items.ts'
 import { go, intoView, isFollowing, readSoFar, scrollBy, trimmed, withMore, withNotice } from './moves.ts'
 import { press } from './press.ts'
 import type { Screen } from './screen-state.ts'
@@ -45,6 +44,9 @@ export const update = (screen: Screen, event: ScreenEvent, now: number): Step =>
     }
     case 'more':
       return event.room === screen.here ? [withMore(screen, event.side, event.piece), []] : [screen, []]
+    case 'again':
+      if (event.room !== screen.here || !screen.atEnd) return [screen, []]
+      return readSoFar({ ...screen, entries: joined(screen.entries, event.piece.entries) })
     case 'around': {
       const { room, id, piece } = event
       if (room !== screen.here) return [screen, []]
@@ -76,18 +78,20 @@ const heard = (screen: Screen, news: News, now: number): Step => {
     }
     case 'changed':
       return [screen, [{ kind: 'facts' }]]
-    case 'ca-seen':
-      return [{ ...screen, caSeen: now }, []]
+    case 'gap':
+      return [{ ...screen, loading: true }, [{ kind: 'open', room: screen.here }]]
+    case 'ended':
+      return [screen, [{ kind: 'quit' }]]
     case 'typing': {
       if (news.room !== screen.here) return [screen, []]
       const still = [...screen.typing].filter(([, until]) => until > now)
       return [{ ...screen, typing: new Map([...still, [news.user, news.until]]) }, []]
     }
     case 'file': {
-      const { progress } = news
+      const { transfer } = news
       // What is hashed has no message yet: it shows among the notices when it is done.
-      if (progress.id === '') return [screen, []]
-      return [{ ...screen, transfers: new Map(screen.transfers).set(progress.id, progress) }, []]
+      if (transfer.id === '') return [screen, []]
+      return [{ ...screen, transfers: new Map(screen.transfers).set(transfer.id, transfer) }, []]
     }
     case 'notice':
       return [withNotice(screen, news, now), []]
@@ -112,15 +116,19 @@ const withMessage = (screen: Screen, entry: Entry, now: number): Step => {
   const isNew = !entry.own && !isFollowing(screen)
   const missed = screen.missed + (isNew ? 1 : 0)
   if (!screen.atEnd) return [{ ...screen, typing, missed }, calls]
-  const [next, effects] = readSoFar(trimmed({ ...screen, typing, missed, entries: withEntry(screen.entries, entry) }))
-  return [next, [...calls, ...effects]]
+  const last = screen.entries.at(-1)
+  const entries = withEntry(screen.entries, entry)
+  const [next, effects] = readSoFar(trimmed({ ...screen, typing, missed, entries }))
+  // Of two of one millisecond the room's own order decides, which is not known here.
+  const isCertain = last === undefined || entry.time > last.time
+  return [next, [...calls, ...effects, ...(isCertain ? [] : [{ kind: 'again', room: entry.room } as const])]]
 }
 
 /** Noise, for who is called by name or written to alone, and does not look at it; a muted room makes none. */
 const callsOf = ({ facts, here, focused, bell, notify }: Screen, entry: Entry): readonly Effect[] => {
   const room = facts.rooms.find(({ id }) => id === entry.room)
   if (entry.own || room === undefined || room.muted || (entry.room === here && focused)) return []
-  if (!room.label.startsWith('@') && !callsFor(entry.mentions, facts.user)) return []
+  if (!room.label.startsWith('@') && !entry.mentions.all && !entry.mentions.users.includes(facts.user)) return []
   const said = entry.content?.kind === 'text' ? entry.content.text : (entry.content?.name ?? '')
   const text = `${entry.user}${room.label.startsWith('@') ? '' : ` in ${room.label}`}: ${said}`
   return [
