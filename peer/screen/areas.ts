@@ -1,5 +1,6 @@
+import { plain } from '../terminal/lines.ts'
 import type { Screen } from './screen-state.ts'
-import { hardWrap, widthOf } from './width.ts'
+import { cut, hardWrap, widthOf } from './width.ts'
 
 // How the screen is divided: rooms at the left, people below them, or at the right where there is room; what is written below.
 
@@ -7,6 +8,7 @@ const SIDE_FROM = 64 // columns: below that the messages have all of it
 const PEOPLE_FROM = 120
 const SIDE_MIN = 16
 const SIDE_MAX = 24
+const PROMPT_MAX = 24
 const INPUT_SHARE = 3 // what is written takes a third of the height at most
 
 type Part = Pick<Screen, 'size' | 'editor' | 'intent' | 'completion' | 'here' | 'facts'>
@@ -43,7 +45,7 @@ export const messageArea = (part: Part): { readonly height: number; readonly wid
 
 /** What stands before what is written. */
 export const promptOf = ({ intent, facts, here }: Pick<Screen, 'intent' | 'facts' | 'here'>): string => {
-  const label = facts.rooms.find(({ id }) => id === here)?.label ?? ''
+  const label = cut(plain(facts.rooms.find(({ id }) => id === here)?.label ?? ''), PROMPT_MAX)
   switch (intent.kind) {
     case 'say':
       return `${label} › `

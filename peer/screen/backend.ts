@@ -74,6 +74,15 @@ export type Facts = {
 /** A piece of a room's past, oldest first, and whether there is more on either side. */
 export type Piece = { readonly entries: readonly Entry[]; readonly atStart: boolean; readonly atEnd: boolean }
 
+/** The end of a room, and what was left there. */
+export type Opened = Piece & {
+  /** What was being written. */
+  readonly draft: string
+  readonly firstUnread: string | null
+  /** How its files stand. */
+  readonly transfers: readonly Transfer[]
+}
+
 export type Hit = { readonly entry: Entry; readonly label: string; readonly snippet: string }
 
 /** `warn`: something that somebody should do something about. */
@@ -109,7 +118,7 @@ export type Backend = {
   readonly help: string
   facts(): Promise<Facts>
   /** The newest of a room, and what was being written there. */
-  open(room: string): Promise<Piece & { readonly draft: string; readonly firstUnread: string | null }>
+  open(room: string): Promise<Opened>
   before(room: string, id: string): Promise<Piece>
   after(room: string, id: string): Promise<Piece>
   around(room: string, id: string): Promise<Piece>

@@ -11,7 +11,7 @@ import * as peopleOf from '../api/operations/people.ts'
 import * as roomsOf from '../api/operations/rooms.ts'
 import { eventLine } from '../terminal/lines.ts'
 import { newsOf, type RoomSeen } from '../terminal/room-news.ts'
-import type { Backend, Entry, Facts, News, Piece } from './backend.ts'
+import type { Backend, Entry, Facts, News, Piece, Transfer } from './backend.ts'
 
 export type ClientBackendParts = Pick<Backend, 'commands' | 'help' | 'run'> & { readonly client: Client }
 
@@ -82,7 +82,8 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
       case 'typing':
         return [{ kind: 'typing', room: event.roomId, user: event.user, until: Date.parse(event.until) }]
       case 'file':
-        return [{ kind: 'file', transfer: event }, ...noticeOf(event)]
+        // Where the file stands among the messages it is seen how it moves; why it does not is told.
+        return [{ kind: 'file', transfer: event }, ...(event.reason === undefined ? [] : noticeOf(event))]
       case 'session': // the list of people shows it
       case 'presence':
       case 'ca-sighted':
@@ -150,8 +151,10 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
       const entries = await page(room, {})
       const { text: draft } = await call(deskOf.draft, placed(room))
       const { room: listed } = await call(roomsOf.getRoom, placed(room))
+      const { files } = await call(filesOf.listFiles, placed(room))
+      const transfers = files.flatMap((file) => transferOf(file) ?? [])
       const { first } = listed.unread
-      return { entries, atStart: entries.length < PAGE, atEnd: true, draft, firstUnread: first }
+      return { entries, atStart: entries.length < PAGE, atEnd: true, draft, firstUnread: first, transfers }
     },
     before: async (room, id): Promise<Piece> => {
       const entries = await page(room, { before: id })
@@ -233,6 +236,22 @@ const seen = (room: roomsOf.RoomJson): RoomSeen => ({
   ...room,
   members: room.members === null ? null : new Map(room.members.map(({ name, admin }) => [name, { admin }])),
 })
+
+/** How a file stands that nothing has been heard of since the start. */
+const transferOf = ({ id, state, paused, bytes, size, path }: filesOf.FileJson): Transfer | null => {
+  const known = { id, bytes, size }
+  switch (state) {
+    case 'held':
+      return path === null ? null : { ...known, state: paused ? 'paused' : 'whole', path }
+    case 'wanted':
+    case 'fetching':
+      return { ...known, state: paused ? 'paused' : state === 'wanted' ? 'waiting' : 'fetching' }
+    case 'declined':
+      return { ...known, state: 'cancelled' }
+    case 'offered':
+      return null
+  }
+}
 
 /** As the line chat words it; its first mark says whether somebody should do something. */
 const noticeOf = (event: ApiEvent): readonly News[] => {

@@ -40,7 +40,7 @@ export const wantedAt = (text: string, at: number, known: Known): Wanted | null 
   const from = /\S*$/.exec(before)?.index ?? at
   const word = before.slice(from)
   const offers = offersFor(word, from === 0, known)
-  const emoji = /:[\w+-]{2,}$/.exec(word)
+  const emoji = /(?<![\p{L}\p{N}]):[\w+-]{2,}$/u.exec(word)
   if (offers.length > 0) return found(from, at, offers)
   if (emoji === null) return null
   return found(from + emoji.index, at, emojiOffers(emoji[0].slice(1)))

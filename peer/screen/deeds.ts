@@ -85,7 +85,7 @@ export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
       unread = effect
       read.ask()
     },
-    open: ({ room }) => attempt(backend.open(room).then((piece) => send({ kind: 'opened', room, piece, ...piece }))),
+    open: ({ room }) => attempt(backend.open(room).then((opened) => send({ kind: 'opened', room, opened }))),
     again: ({ room }) => {
       toReload = room
       reload.ask()

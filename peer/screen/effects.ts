@@ -1,4 +1,4 @@
-import type { Facts, Hit, News, Piece, Tone } from './backend.ts'
+import type { Facts, Hit, News, Opened, Piece, Tone } from './backend.ts'
 import type { Key } from './keys.ts'
 import type { Screen } from './screen-state.ts'
 
@@ -10,13 +10,7 @@ export type ScreenEvent =
   | { readonly kind: 'facts'; readonly facts: Facts }
   /** A command leads to a room, or somebody does. */
   | { readonly kind: 'go'; readonly room: string }
-  | {
-      readonly kind: 'opened'
-      readonly room: string
-      readonly piece: Piece
-      readonly draft: string
-      readonly firstUnread: string | null
-    }
+  | { readonly kind: 'opened'; readonly room: string; readonly opened: Opened }
   | { readonly kind: 'more'; readonly room: string; readonly side: 'before' | 'after'; readonly piece: Piece }
   | { readonly kind: 'again'; readonly room: string; readonly piece: Piece }
   | { readonly kind: 'around'; readonly room: string; readonly id: string; readonly piece: Piece }

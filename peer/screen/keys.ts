@@ -65,6 +65,8 @@ const PASTE_END = '\u001b[201~'
 const SEQUENCE_MAX = 32
 // ECMA-48: CSI parameters, intermediates, final; SS3 and one letter; or a key with Alt, which is Escape and the key.
 const AFTER_ESC = /^(?:\[[0-9:;<=>?]*[ -/]*[@-~]|O[ -~]|[^[O])/u
+/** With these Alt makes a key of its own; before any other control character Escape was a key by itself. */
+const WITH_ALT = '\r\n\b\u007f'
 
 /** The sequence that begins here; null while it is not whole. Two Escapes before it are Alt; two alone are Escape. */
 const sequenceAt = (input: string, at: number): string | null => {
@@ -75,7 +77,8 @@ const sequenceAt = (input: string, at: number): string | null => {
     return inner.startsWith('[') || inner.startsWith('O') ? ESC + ESC + inner : ESC
   }
   const inner = AFTER_ESC.exec(rest)?.[0]
-  return inner === undefined ? null : ESC + inner
+  if (inner === undefined) return null
+  return inner < ' ' && !WITH_ALT.includes(inner) ? ESC : ESC + inner
 }
 
 const CONTROL: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { plain } from '../terminal/lines.ts'
 import type { Hit } from './backend.ts'
 import type { Panel, Screen } from './screen-state.ts'
 import { type Row, span, styleOfName } from './theme.ts'
-import { cut, fill, wrap } from './width.ts'
+import { cut, fill, widthOf, wrap } from './width.ts'
 
 /** What lies over the messages, cut to their place. */
 export const panelRows = (panel: Panel, { help }: Screen, width: number, height: number): readonly Row[] => {
@@ -10,16 +10,28 @@ export const panelRows = (panel: Panel, { help }: Screen, width: number, height:
   return foundRows(panel, width, height)
 }
 
-/** The whole help, before it is cut. */
+/** The whole help, before it is cut. @param commands a line each: how it is written, and behind two spaces what it does */
 export const helpRows = (commands: readonly string[], width: number): readonly Row[] => [
   [span('Keys', 'bold')],
-  ...KEYS.map(([key, what]): Row => [span(fill(key, KEY_COLUMNS), 'accent'), span(cut(what, width - KEY_COLUMNS))]),
+  ...KEYS.flatMap(([key, what]) => told(key, what, width)),
   [],
   [span('Commands', 'bold')],
-  ...commands.flatMap((line) => wrap(plain(line), width).map((piece): Row => [span(piece)])),
+  ...commands.flatMap((line) => {
+    const [, how = line, what = ''] = /^(.*?)\s{2,}(.*)$/.exec(line) ?? []
+    return told(how, what, width)
+  }),
 ]
 
 const KEY_COLUMNS = 20
+
+/** Two columns; what is too long for the first has a line of its own. */
+const told = (how: string, what: string, width: number): readonly Row[] => {
+  const lines = wrap(what, Math.max(10, width - KEY_COLUMNS))
+  const indent = span(' '.repeat(KEY_COLUMNS))
+  if (widthOf(how) >= KEY_COLUMNS)
+    return [[span(cut(how, width), 'accent')], ...lines.map((line): Row => [indent, span(line)])]
+  return lines.map((line, at): Row => [at === 0 ? span(fill(how, KEY_COLUMNS), 'accent') : indent, span(line)])
+}
 
 const KEYS: readonly (readonly [key: string, what: string])[] = [
   ['Enter', 'say it; Alt-Enter or Ctrl-J begins a new line'],

@@ -146,7 +146,7 @@ const BAR = 20
 
 const fileRow = (id: string, own: boolean, transfer: Transfer | undefined, width: number): Row => {
   const { state, bytes, size } = transfer ?? { state: null, bytes: 0, size: 0 }
-  if (state === 'whole') return [span(cut(`here: ${plain(transfer?.path ?? '')}`, width), 'dim')]
+  if (state === 'whole') return [span(cut(own ? 'offered' : `here: ${plain(transfer?.path ?? '')}`, width), 'dim')]
   if (state === 'fetching' || state === 'serving' || state === 'hashing') {
     const share = size === 0 ? 1 : Math.min(1, bytes / size)
     const done = Math.round(share * BAR)

@@ -1,3 +1,4 @@
+import { plain } from '../terminal/lines.ts'
 import type { Person, ScreenRoom } from './backend.ts'
 import type { Screen } from './screen-state.ts'
 import { type Row, span, styleOfName } from './theme.ts'
@@ -15,7 +16,7 @@ const rank = ({ label, members }: ScreenRoom): number => (members === null ? 0 :
 
 const roomRow = ({ label, unread, mentions, muted }: ScreenRoom, isHere: boolean, width: number): Row => {
   const count = unread === 0 ? (muted ? 'muted' : '') : `${mentions > 0 ? '@' : ''}${unread > 999 ? '999+' : unread}`
-  const name = fill(cut(label, width - 2 - (count === '' ? 0 : count.length + 1)), width - 2 - count.length)
+  const name = fill(cut(plain(label), width - 2 - (count === '' ? 0 : count.length + 1)), width - 2 - count.length)
   const style = isHere ? 'accent' : unread > 0 && !muted ? 'bold' : 'plain'
   return [
     span(isHere ? '▌ ' : '  ', 'accent'),

@@ -14,7 +14,7 @@ export const statusRow = (screen: Screen, now: number): Row => {
     { text: caSeen === null ? 'CA not seen yet' : `CA ${ago(now - caSeen)}`, warn: false },
     list.made === null
       ? { text: 'no revocation list', warn: false }
-      : { text: `list ${list.number}, ${age(now - list.made)}${list.stale ? ': stale' : ''}`, warn: list.stale },
+      : { text: `list ${list.number}, ${list.stale ? 'stale: ' : ''}${old(now - list.made)}`, warn: list.stale },
   ]
   if (certificateUntil - now < EXPIRY_WARNED_MS)
     parts.push({
@@ -55,4 +55,5 @@ const age = (ms: number): string => {
   if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`
   return ms < 2 * DAY_MS ? `${Math.floor(ms / HOUR_MS)} h` : `${Math.floor(ms / DAY_MS)} d`
 }
+const old = (ms: number): string => (ms < MINUTE_MS ? 'new' : `${age(ms)} old`)
 const ago = (ms: number): string => (ms < MINUTE_MS ? 'seen now' : `seen ${age(ms)} ago`)

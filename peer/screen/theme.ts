@@ -1,3 +1,5 @@
+import { plain } from '../terminal/lines.ts'
+
 /** How a piece of a line looks; `name-…` are colours of people. */
 export type Style = 'plain' | 'dim' | 'bold' | 'accent' | 'warn' | 'mark' | 'chosen' | 'self' | `name-${number}`
 
@@ -69,7 +71,8 @@ export const styleOfName = (user: string): Style => {
 export const paint = (row: Row, theme: ThemeName): string => {
   const { styles, names } = PALETTES[theme]
   return row
-    .map(({ text, style }) => {
+    .map(({ text: given, style }) => {
+      const text = plain(given).replaceAll('\n', ' ') // whatever was forgotten above: nothing of others reaches the terminal as a code
       const code = style.startsWith('name-')
         ? names.length === 0
           ? ''

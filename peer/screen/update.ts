@@ -38,9 +38,20 @@ export const update = (screen: Screen, event: ScreenEvent, now: number): Step =>
     }
     case 'opened': {
       if (event.room !== screen.here) return [screen, []]
-      const { piece, firstUnread, draft } = event
-      const editor = givenBack(screen.editor, draft)
-      return readSoFar({ ...screen, ...piece, firstUnread, editor, loading: false, scroll: null, missed: 0 })
+      const { entries, atStart, atEnd, firstUnread, draft, transfers } = event.opened
+      return readSoFar({
+        ...screen,
+        entries,
+        atStart,
+        atEnd,
+        firstUnread,
+        editor: givenBack(screen.editor, draft),
+        // What has moved since knows better.
+        transfers: new Map([...transfers.map((one) => [one.id, one] as const), ...screen.transfers]),
+        loading: false,
+        scroll: null,
+        missed: 0,
+      })
     }
     case 'more':
       return event.room === screen.here ? [withMore(screen, event.side, event.piece), []] : [screen, []]

@@ -18,11 +18,21 @@ export const frameOf = (screen: Screen, now: number): Frame => {
   const body = bodyRows(screen, areas)
   const above: Row[] = [...titleRows(screen, areas), ...body, edgeRow(screen, now), ...hintRows(screen)]
   const { rows: written, cursor } = inputRows(screen, areas.input)
-  const rows = [...above, ...written, statusRow(screen, now)].slice(0, size.rows)
+  const all = [...above, ...written, statusRow(screen, now)].slice(0, size.rows)
+  const rows = all.map((row) => clipped(row, size.columns)) // of a terminal that is smaller than anything was meant for
   return {
     rows,
     cursor: { x: Math.min(cursor.x, size.columns - 1), y: Math.min(above.length + cursor.y, size.rows - 1) },
   }
+}
+
+const clipped = (row: Row, columns: number): Row => {
+  let room = columns
+  return row.map(({ text, style }) => {
+    const short = cut(text, room)
+    room = Math.max(0, room - widthOf(short))
+    return { text: short, style }
+  })
 }
 
 type Areas = ReturnType<typeof areasOf>
