@@ -20,10 +20,7 @@ const AGAIN_MS = 500
 
 /** Does what the screen wants done; what comes of it goes back to the screen. */
 export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
-  const tell = (error: unknown): void => {
-    const refusal = refusalOf(error)
-    send({ kind: 'told', text: `${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}`, tone: 'warn' })
-  }
+  const tell = (error: unknown): void => send({ kind: 'told', text: worded(error), tone: 'warn' })
   const attempt = (work: Promise<void>): void => void work.catch(tell)
   const facts = seldom(FACTS_MS, async () => send({ kind: 'facts', facts: await backend.facts() }), tell)
   let toLook = new Set<string>()
@@ -58,10 +55,8 @@ export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
 
   const refusedWith =
     (draft: string) =>
-    (error: unknown): void => {
-      const refusal = refusalOf(error)
-      send({ kind: 'refused', text: `${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}`, draft })
-    }
+    (error: unknown): void =>
+      send({ kind: 'refused', text: worded(error), draft })
   /** A room that a command leads to has its name from the facts. */
   const goTo = (room: string): void => {
     const known = backend.facts().then((facts) => {
@@ -103,7 +98,9 @@ export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
     fetch: ({ id }) => attempt(backend.fetch(id)),
     draft: ({ room, text }) => attempt(backend.setDraft(room, text)),
     run: ({ line }) => {
-      attempt(backend.run(line, { here, goTo, show }))
+      const done = backend.run(line, { here, goTo, show })
+      // It may have said, sent or changed something here.
+      attempt(done.then(() => deeds.again({ kind: 'again', room: here() })))
       facts.ask()
     },
     search: ({ words }) => attempt(backend.search(words).then((hits) => send({ kind: 'found', words, hits }))),
@@ -125,6 +122,13 @@ export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
       for (const one of [facts, look, read, reload]) one.stop()
     },
   }
+}
+
+/** Why something came to nothing, and what to do. How a command is written says both. */
+const worded = (error: unknown): string => {
+  const refusal = refusalOf(error)
+  if (refusal.code === 'input-invalid' && refusal.detail !== undefined) return refusal.detail
+  return `${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}`
 }
 
 /** At the latest so many milliseconds after it is asked for, and never twice within them. */

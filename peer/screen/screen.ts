@@ -57,17 +57,22 @@ export const runScreen = async ({ backend, clock, input, output, environment }: 
     quit: left.resolve,
   })
   const send = (event: ScreenEvent): void => {
-    const [next, effects] = update(screen, event, clock.now())
-    if (next !== screen) drawing.ask(event.kind !== 'news' && event.kind !== 'facts')
-    screen = next
-    for (const effect of effects) deeds.perform(effect)
+    try {
+      const [next, effects] = update(screen, event, clock.now())
+      if (next !== screen) drawing.ask(event.kind !== 'news' && event.kind !== 'facts')
+      screen = next
+      for (const effect of effects) deeds.perform(effect)
+    } catch (error) {
+      left.reject(error) // a fault of ours ends the screen, and leaves a terminal that can be used
+    }
   }
 
   const endNews = backend.on((news) => send({ kind: 'news', news }))
   const endKeys = listen(input, output, send)
   const resized = (): void => send({ kind: 'size', ...sizeOf(output) })
   output.on('resize', resized)
-  const minutes = setInterval(() => drawing.ask(false), MINUTE_MS / 2) // ages in the status line
+  // Ages in the status line; and whom this device has learnt of without meeting them.
+  const minutes = setInterval(() => deeds.perform({ kind: 'facts' }), MINUTE_MS / 2)
   try {
     if (facts.list.stale)
       send({

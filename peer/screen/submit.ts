@@ -1,6 +1,6 @@
 import { edit } from './editor.ts'
 import type { Effect, Step } from './effects.ts'
-import { withEmoji } from './emoji.ts'
+import { isEmoji, withEmoji } from './emoji.ts'
 import { toEnd, withNotice } from './moves.ts'
 import type { Screen } from './screen-state.ts'
 import { isTheme, THEMES } from './theme.ts'
@@ -29,8 +29,11 @@ export const submit = (screen: Screen, now: number): Step => {
   switch (intent.kind) {
     case 'edit':
       return [written, [{ kind: 'edit', id: intent.to.id, text: withEmoji(text) }]]
-    case 'react':
-      return [written, [{ kind: 'react', id: intent.to.id, emoji: withEmoji(text).trim() }]]
+    case 'react': {
+      const emoji = withEmoji(text).trim()
+      if (!isEmoji(emoji)) return [withNotice(screen, { text: NO_EMOJI, tone: 'warn' }, now), []]
+      return [written, [{ kind: 'react', id: intent.to.id, emoji }]]
+    }
     case 'reply':
       return said(written, { kind: 'say', room: here, text: withEmoji(text), reply: intent.to.id })
     case 'say': {
@@ -41,6 +44,8 @@ export const submit = (screen: Screen, now: number): Step => {
     }
   }
 }
+
+const NO_EMOJI = 'a reaction is one emoji, or its name, as :tada:'
 
 /** Who says something looks at the end. */
 const said = (screen: Screen, effect: Effect): Step => {

@@ -121,7 +121,8 @@ const replaced = (screen: Screen, entry: Entry): Screen => {
 }
 
 const withMessage = (screen: Screen, entry: Entry, now: number): Step => {
-  const calls = callsOf(screen, entry)
+  const isStranger = !screen.facts.people.some(({ user }) => user === entry.user)
+  const calls: readonly Effect[] = [...callsOf(screen, entry), ...(isStranger ? [{ kind: 'facts' } as const] : [])]
   if (entry.room !== screen.here) return [screen, calls]
   const typing = new Map([...screen.typing].filter(([user, until]) => user !== entry.user && until > now))
   const isNew = !entry.own && !isFollowing(screen)
@@ -152,18 +153,26 @@ const callsOf = ({ facts, here, focused, bell, notify }: Screen, entry: Entry): 
 const withFacts = (screen: Screen, facts: Facts, now: number): Step => {
   const before = new Map(screen.facts.people.map((person) => [person.user, person]))
   let next: Screen = { ...screen, facts }
-  for (const { user, revoked, self } of facts.people) {
-    const known = before.get(user)
-    if (known === undefined && !self && !revoked)
-      next = withNotice(next, { text: `${user} has joined the network`, tone: 'calm' }, now)
-    if (known !== undefined && !known.revoked && revoked)
+  const come = facts.people
+    .filter(({ user, self, revoked }) => !before.has(user) && !self && !revoked)
+    .map(({ user }) => user)
+  if (come.length > 0) next = withNotice(next, { text: comeWords(come), tone: 'calm' }, now)
+  for (const { user, revoked } of facts.people) {
+    if (revoked && before.get(user)?.revoked === false)
       next = withNotice(
         next,
-        { text: `${user} was revoked: nothing goes to or comes from this certificate any more`, tone: 'warn' },
+        { text: `${user} was revoked: nothing goes to or comes from that certificate any more`, tone: 'warn' },
         now,
       )
   }
   if (facts.rooms.some(({ id }) => id === screen.here)) return [next, []]
   const home = facts.rooms.find(({ members }) => members === null)
   return home === undefined ? [next, []] : go(next, home.id)
+}
+
+const COME_NAMED = 3 // of more than that, as when a device first learns of everybody, the number says enough
+
+const comeWords = (users: readonly string[]): string => {
+  if (users.length > COME_NAMED) return `${users.length} more people are in the network`
+  return `${users.join(' and ')} ${users.length === 1 ? 'has' : 'have'} joined the network`
 }

@@ -7,15 +7,20 @@ import { expect, vi } from 'vitest'
 
 const run = promisify(execFile)
 
-/** Why a terminal can't be played here; null when it can. Where LANYARD_CI is set its absence is a failure. */
-export const tmuxMissing = (): string | null => {
+const hasTmux = (): boolean => {
   try {
     execFileSync('tmux', ['-V'], { stdio: 'ignore' })
-    return null
-  } catch (cause) {
-    if (process.env.LANYARD_CI !== undefined) throw new Error('tmux is needed here', { cause })
-    return 'tmux is not installed'
+    return true
+  } catch {
+    return false
   }
+}
+
+/** Whether tests at a terminal are skipped here. */
+export const withoutTmux = !hasTmux()
+if (withoutTmux) {
+  if (process.env.LANYARD_CI !== undefined) throw new Error('LANYARD_CI is set, and tmux is not there')
+  console.log('tests at a terminal are skipped: they need tmux')
 }
 
 /** A terminal that a program runs in, with somebody who types and looks. */
@@ -88,7 +93,9 @@ export const startTerminals = (environment: Readonly<Record<string, string>>): T
             async () => {
               shown = await screen()
               const words = not === undefined ? 'is not' : 'is still'
-              expect(isThere() === (not === undefined), `${text} ${words} on the screen of ${name}:\n${shown}`).toBe(true)
+              expect(isThere() === (not === undefined), `${text} ${words} on the screen of ${name}:\n${shown}`).toBe(
+                true,
+              )
             },
             { timeout: WAIT_MS, interval: LOOK_MS },
           )

@@ -21,6 +21,8 @@ test('names, rooms and emoji are completed wherever they stand', () => {
   expect(offers('hello @b')).toEqual(['@bob ', '@bert '])
   expect(offers('/join #pl')).toEqual(['#plans '])
   expect(offers('nice :tada')).toEqual(['🎉 '])
+  expect(offers('well :thumbsu')).toEqual(['👍 '])
+  expect(offers(':+1')).toEqual(['👍 '])
   expect(offers('at 10:3')).toBeNull()
   expect(offers('10:30')).toBeNull()
 })
