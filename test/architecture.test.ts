@@ -30,6 +30,7 @@ describe('a breach is seen', () => {
     ['Noise elsewhere', 'peer/network/a.ts', "import { noise } from '@chainsafe/libp2p-noise'"],
     ['multiaddrs elsewhere', 'shared/a.ts', "import { multiaddr } from '@multiformats/multiaddr'"],
     ['kysely in the peer', 'peer/store/a.ts', "import { Kysely } from 'kysely'"],
+    ['Ink elsewhere', 'peer/screen/screen.ts', "import { render } from 'ink'"],
     ['CBOR elsewhere', 'shared/wire/a.ts', "import { decode } from 'cborg'"],
     ['the wall clock', 'peer/a.ts', 'const now = Date.now()'],
     ['the wall clock as a date', 'peer/a.ts', 'const now = new Date()'],

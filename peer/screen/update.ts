@@ -24,10 +24,14 @@ export const update = (screen: Screen, event: ScreenEvent, now: number): Step =>
     case 'go':
       return go(screen, event.room)
     case 'told':
-      return [withNotice(screen, event, now), []]
+      return [withNotice(screen, { ...event, room: screen.here }, now), []]
     case 'refused':
       return [
-        withNotice({ ...screen, editor: givenBack(screen.editor, event.draft) }, { ...event, tone: 'warn' }, now),
+        withNotice(
+          { ...screen, editor: givenBack(screen.editor, event.draft) },
+          { ...event, tone: 'warn', room: screen.here },
+          now,
+        ),
         [],
       ]
     case 'found':

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   rooms: async () => (await import('./rooms.ts')).rooms,
   files: async () => (await import('./files.ts')).files,
   ca: async () => (await import('./ca.ts')).ca,
+  ui: async () => (await import('./ui.ts')).ui,
 }
 
 const names = process.argv.slice(2).filter((argument) => argument !== '--json')

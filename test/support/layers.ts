@@ -24,6 +24,9 @@ const DOORS: readonly { readonly packages: RegExp; readonly doors: readonly stri
   { packages: /^(libp2p|@libp2p\/.*|@chainsafe\/.*|@multiformats\/.*)(\/|$)/, doors: ['shared/network/'] },
   { packages: /^kysely(\/|$)/, doors: ['ca-node/'] },
   { packages: /^cborg(\/|$)/, doors: ['shared/codec.ts'] },
+  { packages: /^ink(\/|$)/, doors: ['peer/screen/ink.ts'] },
+  { packages: /^string-width(\/|$)/, doors: ['peer/screen/width.ts'] },
+  { packages: /^node-emoji(\/|$)/, doors: ['peer/screen/emoji.ts'] },
 ]
 
 /** Time and chance are arguments: what may be called in one place only. */
