@@ -85,8 +85,8 @@ export type Opened = Piece & {
 
 export type Hit = { readonly entry: Entry; readonly label: string; readonly snippet: string }
 
-/** `warn`: something that somebody should do something about. */
-export type Tone = 'calm' | 'warn'
+/** `warn`: something that somebody should do something about; `answer`: what somebody asked for. */
+export type Tone = 'calm' | 'warn' | 'answer'
 
 export type News =
   | { readonly kind: 'message'; readonly entry: Entry }

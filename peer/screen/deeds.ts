@@ -67,7 +67,7 @@ export const createDeeds = ({ backend, send, here, ...parts }: DeedParts) => {
   }
   const show = (text: string): void => {
     const said = text.replace(/^[*!] /, '').replace(/^ {2}/, '')
-    if (said.trim() !== '') send({ kind: 'told', text: said, tone: text.startsWith('!') ? 'warn' : 'calm' })
+    if (said.trim() !== '') send({ kind: 'told', text: said, tone: text.startsWith('!') ? 'warn' : 'answer' })
   }
 
   const deeds: { readonly [Kind in Effect['kind']]: (effect: Extract<Effect, { kind: Kind }>) => void } = {

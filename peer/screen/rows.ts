@@ -39,7 +39,7 @@ export const rowsOf = (item: Item, columns: Columns, look: Look): readonly Row[]
       return [ruled('new', width, 'mark')]
     case 'notice': {
       const { text, tone } = item.notice
-      const style = tone === 'warn' ? 'warn' : 'dim'
+      const style = ({ warn: 'warn', calm: 'dim', answer: 'plain' } as const)[tone]
       const indent = ' '.repeat(TIME)
       return wrap(plain(text), Math.max(10, width - TIME)).map((line) => [span(indent), span(line, style)])
     }

@@ -7,7 +7,7 @@ export type PlayedTerminal = AsyncDisposable & {
   /** Of the program. */
   readonly pid: number
   write(keys: string): void
-  /** Resolves once something is drawn that has this in it. @param ms how long to wait @throws when it does not come */
+  /** Resolves once something is drawn from now on that has this in it. @param ms how long to wait @throws when it does not come */
   drawn(text: string, ms?: number): Promise<void>
 }
 
@@ -52,8 +52,8 @@ export const playTerminal = async (
         () => reject(new Error(`${text} was not drawn; the last was ${drawn.slice(-2_000)}`)),
         ms,
       )
+      drawn = '' // what stands there already is no answer
       looking = { text, resolve }
-      look()
       await promise.finally(() => clearTimeout(timer))
     },
     [Symbol.asyncDispose]: async () => {
