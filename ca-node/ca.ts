@@ -6,8 +6,10 @@ import { HELLO_TIMEOUT_MS, STOP_GRACE_MS } from '../shared/limits.ts'
 import { prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
+import { ABOUT_PROTOCOL, CA_SERVICE_TAG } from '../shared/wire/about.ts'
 import { enrolmentProtocol } from '../shared/wire/enrolment.ts'
 import { revocationProtocol } from '../shared/wire/revocation.ts'
+import { serveAbout } from './about.ts'
 import { askDevices } from './ask-devices.ts'
 import { createAuthority } from './authority.ts'
 import { openStore } from './beside.ts'
@@ -63,6 +65,8 @@ export type CaParts = {
   readonly mode?: Mode
   /** A port of 127.0.0.1 for `/health` and `/metrics`. */
   readonly healthPort?: number
+  /** Whether newcomers who know no address yet find it by multicast. */
+  readonly mdns?: boolean
   /** Milliseconds that a newcomer may say nothing. */
   readonly silenceMs?: number
   /** Milliseconds to wait for devices, after a restore. */
@@ -99,7 +103,11 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
     log,
   })
   undo.defer(publisher.stop)
-  const node = await prepareNode({ key: keys.caKey, listen: parts.listen })
+  const node = await prepareNode({
+    key: keys.caKey,
+    listen: parts.listen,
+    ...(parts.mdns === true ? { serviceTag: CA_SERVICE_TAG } : {}),
+  })
   undo.defer(node.stop)
   const health = await startHealthOn(parts.healthPort, async () => {
     const now = clock.now()
@@ -129,6 +137,7 @@ export const startCa = async (parts: CaParts): Promise<Ca> => {
   }
   const lists = serveLists({ publisher, identity: keys, takingOver, isDevice: registry.isDevice, clock, log })
   await node.handle(revocationProtocol(keys.anchor.network), silence.watch(lists))
+  await node.handle(ABOUT_PROTOCOL, silence.watch(serveAbout(keys.anchor.name)))
   await retireKeys(home) // of a roll-over that was cut off after its list
   await node.start() // whoever comes finds somebody who answers
   const presence = await startPresence({ registry, process: store.process, addresses: node.addresses, clock, log })

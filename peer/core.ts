@@ -7,9 +7,11 @@ import { type Refusal, refusalOf, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
 import { ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
+import { type Comparisons, createComparisons } from './compare/comparisons.ts'
 import type { PeerEvent } from './events.ts'
 import { createGroup, type Group } from './group/group.ts'
 import { type Author, createAuthor } from './log/author.ts'
+import { createDoubles } from './log/doubles.ts'
 import { createIngest, type Ingest } from './log/ingest.ts'
 import { createLog, type Log } from './log/log.ts'
 import type { ParsedRecord } from './log/record.ts'
@@ -36,6 +38,7 @@ export type Core = {
   readonly conversation: Conversation
   readonly chat: Chat
   readonly transcripts: Transcripts
+  readonly comparisons: Comparisons
 }
 
 export type CoreParts = {
@@ -71,7 +74,19 @@ export const createCore = (parts: CoreParts): Core => {
 
   const log = createLog(records, serving.forks)
   const revoked = (serial: string): boolean => revocations.has(serial)
-  const directory = createDirectory({ network, anchor, certificates, clock, self: peerId, revoked })
+  const directory = createDirectory({
+    ...{ network, anchor, certificates, clock, self: peerId, revoked },
+    onAdded: (device) => queueMicrotask(() => deviceKnown(device.user, device.peerId)), // once the transaction is over
+  })
+  const { face: comparisons, deviceKnown } = createComparisons({
+    network,
+    self: user,
+    devices: () => directory.devices().filter(({ serial }) => !revoked(serial)),
+    store: stores.desk,
+    database,
+    clock,
+    onFresh: (of, device) => parts.emit({ kind: 'device-new', user: of, device }),
+  })
   directory.add(self())
   const group = createGroup({ network, self: peerId, incarnation, keys, clock, random })
   const revokedSince = (device: PeerId): number | null => {
@@ -161,6 +176,15 @@ export const createCore = (parts: CoreParts): Core => {
   })
   const chat = createChat({ compose, timeline: stores.timeline, conversation })
   const politics = createPolitics({ network, self: user, rooms, author, log, directory, random })
+  const doubles = createDoubles({
+    self: peerId,
+    incarnation,
+    began: () => {
+      const first = records.hashAt({ room: directory.room, device: peerId, incarnation }, 0)
+      return first === null ? null : (records.get(first)?.ms ?? null)
+    },
+    onDouble: () => queueMicrotask(() => parts.emit({ kind: 'device-twice' })), // once the transaction is over
+  })
   const ingest = createIngest({
     database,
     records,
@@ -170,7 +194,13 @@ export const createCore = (parts: CoreParts): Core => {
     clock,
     self: peerId,
     rooms,
-    notes,
+    notes: {
+      ...notes,
+      witnessed: (log, record) => {
+        notes.witnessed(log, record)
+        doubles.witnessed(log, record)
+      },
+    },
     onOpened: told,
     onLack: parts.onLack,
     onFoul: parts.onFoul,
@@ -201,6 +231,6 @@ export const createCore = (parts: CoreParts): Core => {
       .keep({ room, name: `#${name}`.slice(0, ROOM_NAME_MAX) })
       .catch((error: unknown) => parts.onFoul(refusalOf(error), null))
   }
-  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts }
+  const core = { log, directory, group, rooms, author, compose, ingest, conversation, chat, transcripts, comparisons }
   return { ...core, politics: { ...politics, leave } }
 }

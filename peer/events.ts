@@ -8,6 +8,8 @@ import type { UnreadCount } from './rooms/unread.ts'
 export type PeerEvent =
   /** A message of somebody else can be read. */
   | { readonly kind: 'message'; readonly message: Message }
+  /** Our user has said something at this device: news to its other screens. */
+  | { readonly kind: 'said'; readonly message: Message }
   | { readonly kind: 'session'; readonly change: 'began' | 'ended'; readonly user: UserName; readonly device: PeerId }
   /** Whether somebody sits at a device that is here; told when its session begins, and when it changes. */
   | { readonly kind: 'presence'; readonly user: UserName; readonly device: PeerId; readonly state: PresenceState }
@@ -33,6 +35,10 @@ export type PeerEvent =
   | { readonly kind: 'crl-stale'; readonly refusal: Refusal }
   /** A member, or somebody in a member's name, sent what must not be; it was not taken. */
   | { readonly kind: 'foul'; readonly refusal: Refusal; readonly user: UserName | null }
+  /** A user who was compared in person has a device whose key was not: `comparisons` has all of them. */
+  | { readonly kind: 'device-new'; readonly user: UserName; readonly device: PeerId }
+  /** Another machine writes under the key of this device: a backup was restored there, or the key was stolen. */
+  | { readonly kind: 'device-twice' }
   /** Members, admins or settings of a room have changed, or what counts in it. */
   | { readonly kind: 'room'; readonly room: RoomId }
   /** A member says that our user was removed from a room, of which this device has not heard: it gives us nothing of it. */

@@ -2,16 +2,20 @@ import { Command } from 'commander'
 import { systemClock } from '../shared/clock.ts'
 import { nextStepOf, refusalOf, wordsOf } from '../shared/errors.ts'
 import { refusalJson } from './api/refusal-json.ts'
+import { withHolder } from './api/running.ts'
 import { print } from './commands/command.ts'
 import { DEFAULT_HOME } from './home.ts'
 import { certificateCommand } from './terminal/certificate.ts'
+import { addBackupCommands } from './terminal/program-backup.ts'
 import { addFileCommands } from './terminal/program-files.ts'
 import { addIdentityCommands } from './terminal/program-identity.ts'
 import { addMessageCommands } from './terminal/program-messages.ts'
 import { listed, type Options } from './terminal/program-options.ts'
+import { addRoomCommands } from './terminal/program-rooms.ts'
 import { addRunCommands } from './terminal/program-run.ts'
+import { addShellCommands } from './terminal/program-shell.ts'
 import { transcriptCommand, verifyCommand } from './terminal/transcript.ts'
-import { withPeer } from './terminal/with-peer.ts'
+import { withClient } from './terminal/with-peer.ts'
 
 const program = new Command('lanyard')
   .description('Talk and share files with the people on your network; no server is in between.')
@@ -32,17 +36,20 @@ const program = new Command('lanyard')
 
 addRunCommands(program)
 addIdentityCommands(program)
+addBackupCommands(program)
 addMessageCommands(program)
+addRoomCommands(program)
 addFileCommands(program)
 program.addCommand(certificateCommand({ clock: systemClock, print }))
-program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withPeer }))
-program.addCommand(verifyCommand({ clock: systemClock, print }))
+program.addCommand(transcriptCommand<Options>({ clock: systemClock, print, withClient }))
+program.addCommand(verifyCommand<Options>({ clock: systemClock, print, withClient }))
+addShellCommands(program)
 
 try {
   await program.parseAsync()
   process.exit() // libp2p's last timers would hold the terminal for another second
 } catch (error) {
-  const refusal = refusalOf(error)
+  const refusal = await withHolder(refusalOf(error), program.opts<Options>().home)
   if (process.argv.includes('--json')) print(JSON.stringify({ event: 'error', ...refusalJson(refusal) }))
   else process.stderr.write(`lanyard: ${wordsOf(refusal)}\nnext: ${nextStepOf(refusal)}\n`)
   process.exitCode = 1

@@ -11,6 +11,7 @@ import { type Connection, prepareNode } from '../shared/network/node.ts'
 import { peerIdOf } from '../shared/network/peer-id.ts'
 import type { Random } from '../shared/random.ts'
 import { PROTOCOL_VERSION, serviceTag } from '../shared/wire/protocol.ts'
+import type { Comparisons } from './compare/comparisons.ts'
 import { createCore } from './core.ts'
 import { createEvents, type PeerEvent } from './events.ts'
 import { type FileOptions, type Files, startFiles } from './files/files.ts'
@@ -58,6 +59,8 @@ export type Peer = AsyncDisposable &
     readonly politics: Politics
     /** Rooms as evidence, for whoever has the root certificate. */
     readonly transcripts: Transcripts
+    /** Users whose keys are held side by side in person. */
+    readonly comparisons: Comparisons
     /** Whether our user is here, and writes; and whether others are. */
     readonly live: Pick<Live, 'setPresence' | 'presenceOf' | 'typing'>
     /** All users of the network, present or not. */
@@ -184,6 +187,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     onFoul: (refusal, by) => events.emit({ kind: 'foul', refusal, user: by?.user ?? null }),
   })
   const { directory, group, rooms, author, compose, politics, ingest, conversation, chat, transcripts } = core
+  const { comparisons } = core
   const { general } = rooms
   let pulse: Pulse | null = null
   let roads: Roads | null = null
@@ -451,6 +455,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     },
     politics,
     transcripts,
+    comparisons,
     live,
     users: () =>
       listUsers(

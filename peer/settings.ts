@@ -9,6 +9,8 @@ import { replaceFile } from '../shared/folder.ts'
 export type Settings = {
   /** A peer keeps its TCP port from one start to the next, so that the addresses which others remember stay good. */
   readonly port?: number | undefined
+  /** … and its local API the one of 127.0.0.1. */
+  readonly apiPort?: number | undefined
   /** Whether new sessions are refused while the revocation list is stale. */
   readonly strict: boolean
   /** Where files go, as `cd` has left it. */
@@ -25,6 +27,7 @@ export type Settings = {
 
 const settingsShape = z.object({
   port: z.int().min(1).max(65_535).optional(),
+  apiPort: z.int().min(1).max(65_535).optional(),
   strict: z.boolean().default(false),
   folder: z.string().optional(),
   acceptMb: z.number().nonnegative().optional(),
@@ -34,23 +37,24 @@ const settingsShape = z.object({
 })
 const NONE: Settings = { strict: false }
 
-const pathOf = (home: string): string => join(home, 'settings.json')
+/** The file of a home's settings. */
+export const settingsPath = (home: string): string => join(home, 'settings.json')
 
 /**
  * What the home has settled, or what holds where nothing is.
  * @throws LanyardError `profile-damaged` when the file can't be read as one: whoever chose to be strict must not be lax unawares
  */
 export const readSettings = async (home: string): Promise<Settings> => {
-  const text = await readFile(pathOf(home), 'utf8').catch(() => null)
+  const text = await readFile(settingsPath(home), 'utf8').catch(() => null)
   if (text === null) return NONE
   const parsed = settingsShape.safeParse(parseJson(text))
-  if (!parsed.success) throw fault('profile-damaged', pathOf(home))
+  if (!parsed.success) throw fault('profile-damaged', settingsPath(home))
   return parsed.data
 }
 
 export const changeSettings = async (home: string, changes: Partial<Settings>): Promise<Settings> => {
   const settings = { ...(await readSettings(home)), ...changes }
-  await replaceFile(pathOf(home), `${JSON.stringify(settings)}\n`)
+  await replaceFile(settingsPath(home), `${JSON.stringify(settings)}\n`)
   return settings
 }
 
@@ -77,10 +81,11 @@ const parseJson = (text: string): unknown => {
   }
 }
 
-const isFree = (port: number): Promise<boolean> => {
+/** Whether a TCP port can be listened on. */
+export const isFree = (port: number, host = '0.0.0.0'): Promise<boolean> => {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const server = createServer()
   server.once('error', () => resolve(false))
-  server.listen({ port, host: '0.0.0.0' }, () => server.close(() => resolve(true)))
+  server.listen({ port, host }, () => server.close(() => resolve(true)))
   return promise
 }

@@ -56,7 +56,8 @@ export const replaceFile = async (path: string, content: string | Uint8Array): P
   }
 }
 
-const writeDurably = async (path: string, content: string | Uint8Array): Promise<void> => {
+/** A new file that is on the disk when this resolves. */
+export const writeDurably = async (path: string, content: string | Uint8Array): Promise<void> => {
   await using file = await open(path, 'wx', 0o600)
   await file.writeFile(content)
   await file.sync()

@@ -11,6 +11,7 @@ export const DAY_MS = 24 * HOUR_MS
 export const FRAME_MAX_BYTES = 4 * MIB // a batch of records or a chunk with its head, and room to spare
 export const RECORD_MAX_BYTES = 64 * KIB // 16 KiB of text with its header and signature, or 400 key boxes
 export const HELLO_MAX_BYTES = 16 * KIB // two certificates of 4096-bit keys, and a prekey record
+export const ABOUT_MAX_BYTES = KIB / 2 // a network's name: 64 characters of 4 bytes
 export const ENROLMENT_MAX_BYTES = 1 * MIB // the answer carries the directory: 500 certificates of 2 KiB
 export const HELLO_TIMEOUT_MS = 5 * SECOND_MS // a slow laptop that wakes needs 1–2 s; a stranger gets no more than this
 export const REPLY_TIMEOUT_MS = 15 * SECOND_MS // a busy peer on a bad Wi-Fi answers within a few seconds
@@ -78,7 +79,7 @@ export const CRL_NUMBERS_LEFT_OUT = 1_000 // after a restore: one a day and one 
 export const PRESENCE_MS = 10 * MINUTE_MS // how often a CA process says where it listens …
 export const PRESENCE_KEPT_MS = 24 * HOUR_MS // … and how much longer than another it may be silent before invites leave it out
 export const CRL_JUMP_NUMBERS = CRL_NUMBERS_LEFT_OUT / 2 // from one list to the next: the CA was restored, and had made fewer since
-export const BACKUP_MAX_BYTES = 1_024 * MIB // a database of 100,000 devices is 400 MB
+export const BACKUP_MAX_BYTES = 1_024 * MIB // of a CA: a database of 100,000 devices is 400 MB
 
 // Enrolment
 export const INVITE_LIFETIME_MS = 48 * HOUR_MS
@@ -267,6 +268,19 @@ export const BULK_ROADS_MAX = 16 // TLS roads that one session has open
 export const BULK_RETRY_MS = 60 * SECOND_MS // after TLS found no way: until it is tried again on that session
 export const BULK_FROM_BYTES = 4 * MIB // smaller files are over before the second handshake would be
 
+// First start
+export const CA_SEARCH_MS = 4 * SECOND_MS // until the CAs that were found are listed: time for the second multicast question
+
+// Comparing in person
+export const FINGERPRINT_ROUNDS = 5_200 // Signal's: whoever looks for keys of a like number computes so much for each; 10 ms
+export const FINGERPRINT_BYTES = 32 // of a fingerprint in a QR code, as in Signal's
+
+// Backup of a profile
+export const BACKUP_LIST_MAX_BYTES = 512 * KIB // the small files of a home: a key of 16 KiB, certificates, 8 roots that followed
+export const BACKUP_PIECE_BYTES = 1 * MIB // read, sealed and written in one go: 2 ms
+export const BACKUP_STILL_MS = 100 // since the database file last changed, before it is copied: twice what a file system's clock ticks
+export const BACKUP_TRIES = 100 // … and copies that a checkpoint spoils, before it is given up: a busy peer makes one in seconds
+
 // Transcripts
 export const TRANSCRIPT_ITEM_MAX_BYTES = CRL_MAX_BYTES + KIB // the largest is a revocation list
 export const TRANSCRIPT_STATEMENT_MAX_BYTES = 4 * MIB // HEADS_MAX logs are 3.4 MB
@@ -289,3 +303,17 @@ export const REDIAL_MIN_MS = 500 // first wait before a failed dial is tried aga
 export const REDIAL_MAX_MS = 60 * SECOND_MS // … up to this
 export const INGEST_SLICE_MS = 4 // of verifying and storing in one go, before other work gets its turn
 export const FILE_RETRY_MS = 5 * SECOND_MS // until a fetch that found no holder looks again; a newcomer wakes it at once
+
+// The local API
+export const SAID_AT_ONCE_MAX = 32 // messages of what is piped to `say`: half a MiB; more is a file
+export const API_TOKEN_BYTES = 32 // 256 random bits: nobody guesses it
+export const API_BODY_MAX_BYTES = 128 * KIB // a text of 16 KiB, each byte of it as \u00XX
+export const API_REQUEST_MS = 30 * SECOND_MS // for a request to come whole, over a pipe of this machine
+export const API_SOCKETS_MAX = 512 // programs that listen to one device: a screen, a page, and bots
+export const API_CONNECTIONS_MAX = 1_024 // those, and as many requests at once
+export const API_UNREAD_MAX_BYTES = 8 * MIB // that a program has not read of its events: it is dropped, and may come back
+export const API_EVENTS_KEPT = 2_000 // a program that comes back misses nothing of some minutes
+export const API_EVENTS_KEPT_BYTES = 4 * MIB // of those, when they are long
+export const DOCTOR_WAIT_MS = 1 * SECOND_MS // for a datagram of ours to come back to us
+export const DISK_LOW_BYTES = 100 * MIB // free: less than this, and files stop coming
+export const API_PING_MS = 30 * SECOND_MS // a program that was stopped is seen by the second one

@@ -706,9 +706,39 @@ export const WORDS = {
     'keep the database as it is, and compare it with a backup',
   ),
   'backup-damaged': words(
-    'that is not a whole backup of a CA',
+    'that is not a whole backup of this kind',
     'the backup of the other side is damaged',
-    'give another backup',
+    'give another backup: of a CA to npm run ca -- restore, of a device to npm run peer -- restore',
+  ),
+  'device-new': words(
+    'a user whom you have compared in person has a new device: nobody has compared its key',
+    'we have a new device, which the other side has not compared',
+    'ask them whether it is theirs, and compare again: /verify @user, or npm run peer -- verify @user',
+  ),
+  'compare-malformed': words(
+    'that is no whole code of a comparison',
+    'our code of a comparison is not whole',
+    'copy all of the line that begins with lanyard://compare/1# , in quotes',
+  ),
+  'compare-other': words(
+    'that code is of other users, or of another network',
+    'our code is of other users, or of another network',
+    'scan the code that the other person sees when they compare with you',
+  ),
+  'compare-differs': words(
+    'the two screens do not show the same keys',
+    'the two screens do not show the same keys',
+    'wait until both devices have met, and compare again; if it stays so, tell the operator: somebody may pose as one of you',
+  ),
+  'compare-changed': words(
+    'the number is another one now: a device has come since, or is revoked',
+    'the number is another one now',
+    'compare again: /verify @user, or npm run peer -- verify @user',
+  ),
+  'device-twice': words(
+    'another machine has written under the key of this device: a backup of it was restored there',
+    'another machine writes under our key',
+    'stop one of the two for good; if you did not restore a backup, somebody else has your key: npm run peer -- rekey',
   ),
   // Transcripts
   'transcript-malformed': words(
@@ -795,6 +825,42 @@ export const WORDS = {
     'what is stored here could not be read or written',
     'the other side could not read or write what it stores',
     'check the room on the disk and the rights of the home folder',
+  ),
+  // The local API
+  'api-not-running': words(
+    'no lanyard that can be asked runs on this home',
+    'the other side is not running',
+    'start one: lanyard run',
+  ),
+  'api-token-wrong': words(
+    'the token of the local API is missing or wrong',
+    'the other side has another token',
+    'send the header `Authorization: Bearer …` with what is in the file api-token of the home; each start makes a new one',
+  ),
+  'api-host-foreign': words(
+    'the request was meant for another host',
+    'the other side took our request for one to another host',
+    'ask at the address that `lanyard status` shows',
+  ),
+  'api-origin-foreign': words(
+    'a page of another site may not use the local API',
+    'the other side is not of our site',
+    'open the page that this device serves itself',
+  ),
+  'api-unknown': words(
+    'the local API has no such path',
+    'the other side has no such path',
+    'see /v1/openapi.json for what there is; update lanyard if it is an older one',
+  ),
+  'api-too-large': words(
+    'what was sent is over the limit of the local API',
+    'what we sent is over the limit of the other side',
+    'send longer texts as files',
+  ),
+  'api-busy': words(
+    'too many programs listen to this device already',
+    'too many programs listen to the other device already',
+    'end some of them, then try again',
   ),
   fault: words(
     'something went wrong inside lanyard',

@@ -17,6 +17,7 @@ export type ServeOptions = Options & {
   readonly network?: string
   readonly mode?: string
   readonly health?: string
+  readonly mdns?: boolean
   /** False for a CA whose output goes into a log: whoever reads an invite there could join. */
   readonly invite?: boolean
 }
@@ -59,6 +60,7 @@ export const serve = async (options: ServeOptions): Promise<void> => {
     listen: options.listen ?? [DEFAULT_LISTEN],
     clock: systemClock,
     random: systemRandom,
+    mdns: options.mdns !== false && !isLocal(options.listen),
     ...(mode === undefined ? {} : { mode }),
     ...(options.health === undefined ? {} : { healthPort: readPort(options.health) }),
     log: (event, facts) => {
@@ -89,6 +91,10 @@ export const serve = async (options: ServeOptions): Promise<void> => {
       : await screenOf(announcement, invites, process.stdout.isTTY === true),
   )
 }
+
+/** One that only this machine reaches has nothing to announce to the others. */
+const isLocal = (listen: readonly string[] = [DEFAULT_LISTEN]): boolean =>
+  listen.every((address) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
 
 const OUTDATED = 'root-outdated'
 

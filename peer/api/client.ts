@@ -1,10 +1,9 @@
 import type { z } from 'zod'
 import { fault } from '../../shared/errors.ts'
-import type { RoomId } from '../../shared/ids.ts'
 import type { Peer } from '../peer.ts'
 import { type ApiEvent, eventJson } from './event-json.ts'
 import type { BytesOperation, Operation } from './operation.ts'
-import { placeOf } from './places.ts'
+import { createPlaces } from './places.ts'
 
 /** A device as its programs see it: the command line, the screen, bots; in the same process or another one. */
 export type Client = AsyncDisposable & {
@@ -33,7 +32,11 @@ export const localClient = (peer: Peer): Client => {
       yield* operation.read(peer, parsed(operation.input, input))
     },
     on: (listener) => {
-      const end = peer.on((event) => listener(eventJson(event, (room: RoomId) => placeOf(peer, room))))
+      const places = createPlaces(peer)
+      const end = peer.on((event) => {
+        places.heard(event)
+        listener(eventJson(event, places.of))
+      })
       ends.add(end)
       return () => {
         ends.delete(end)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Refusal, refuse } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
 import type { PeerEvent } from '../events.ts'
 import { messageJson, messageShape } from './message-json.ts'
@@ -10,7 +11,14 @@ const event = <Name extends string, Shape extends z.core.$ZodLooseShape>(name: N
 
 /** What happens, for scripts, bots and screens: one shape for `--json`, the WebSocket and the library. */
 export const eventShape = z.discriminatedUnion('event', [
+  event('ready', {
+    user: z.string(),
+    device: z.string(),
+    network: z.string(),
+    addresses: z.array(z.string()).readonly(),
+  }).describe('the first of all: whose device this is'),
   event('message', messageShape.shape).describe('a message of somebody else can be read'),
+  event('said', messageShape.shape).describe('our user said it at this device, by this program or another one'),
   event('updated', messageShape.shape).describe('a message was edited, taken back, or has other reactions'),
   event('session', { change: z.enum(['began', 'ended']), user: z.string(), device: z.string() }),
   event('presence', { user: z.string(), device: z.string(), state: z.enum(['active', 'away']) }),
@@ -22,6 +30,10 @@ export const eventShape = z.discriminatedUnion('event', [
   event('revocations', { number: z.number(), cut: z.array(z.string()).readonly(), self: z.boolean() }),
   event('crl-stale', refusalFields),
   event('foul', { user: z.string().nullable(), ...refusalFields }).describe('something was not taken'),
+  event('device-new', { user: z.string(), device: z.string(), ...refusalFields }).describe(
+    'a user who was compared in person has a device that was not',
+  ),
+  event('device-twice', refusalFields).describe('another machine writes under the key of this device'),
   event('room', at).describe('members, admins or settings have changed: read the room anew'),
   event('removed', { ...at, device: z.string() }).describe('a member says that our user was removed'),
   event('delivered', { ...at, device: z.string() }).describe('more of our own is held by a device'),
@@ -59,6 +71,7 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): ApiEvent => {
   const at = (room: RoomId) => ({ room: placeOf(room), roomId: room })
   switch (event.kind) {
     case 'message':
+    case 'said':
     case 'updated':
       return { event: event.kind, ...messageJson(event.message, placeOf(event.message.room)) }
     case 'session':
@@ -83,6 +96,12 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): ApiEvent => {
       return { event: 'crl-stale', ...refusalJson(event.refusal) }
     case 'foul':
       return { event: 'foul', user: event.user, ...refusalJson(event.refusal) }
+    case 'device-new': {
+      const { user, device } = event
+      return { event: 'device-new', user, device, ...refusalJson(newDeviceRefusal(user, device)) }
+    }
+    case 'device-twice':
+      return { event: 'device-twice', ...refusalJson(refuse('device-twice')) }
     case 'room':
       return { event: 'room', ...at(event.room) }
     case 'removed':
@@ -105,5 +124,9 @@ export const eventJson = (event: PeerEvent, placeOf: PlaceOf): ApiEvent => {
     }
   }
 }
+
+/** What is said of a device that a user has who was compared before it came. */
+export const newDeviceRefusal = (user: string, device: string): Refusal =>
+  refuse('device-new', `${user}: …${device.slice(-6)}`)
 
 const isoOf = (ms: number): string => new Date(ms).toISOString()

@@ -1,4 +1,5 @@
 import type { BytesOperation, Operation } from './operation.ts'
+import { checkScanned, compare, markCompared, unmarkCompared } from './operations/compare.ts'
 import { draft, markRead, mute, setDraft, typing } from './operations/desk.ts'
 import { meet, renew, setPresence, sightings, status } from './operations/device.ts'
 import {
@@ -32,6 +33,7 @@ import { exportTranscript, receipt } from './operations/transcripts.ts'
 export const OPERATIONS: readonly Operation[] = [
   ...[status, renew, sightings, meet, setPresence],
   ...[users, block],
+  ...[compare, checkScanned, markCompared, unmarkCompared],
   ...[listRooms, getRoom, createRoom, joinRoom, leaveRoom, invite, removeMember, grant, changeRoom, rekeyRoom],
   ...[markRead, typing, mute, draft, setDraft],
   ...[say, history, getMessage, edit, takeBack, react, search],

@@ -1,6 +1,7 @@
 import { fault, isRefusal, type Refusal, refuse } from '../../shared/errors.ts'
 import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import { userNameOf } from '../../shared/user-name.ts'
+import type { PeerEvent } from '../events.ts'
 import type { ListedRoom, Peer } from '../peer.ts'
 
 // How people write where something goes: `#room`, `@user`, or the beginning of a room's id.
@@ -9,6 +10,21 @@ import type { ListedRoom, Peer } from '../peer.ts'
 export const placeOf = (peer: Pick<Peer, 'rooms'>, room: RoomId): string => {
   const known = peer.rooms().find(({ id }) => id === room)
   return known === undefined ? `#${room.slice(0, 8)}` : labelOf(known)
+}
+
+/** As `placeOf`, for many times a second: what rooms are called is asked for anew when something about one has changed. */
+export const createPlaces = (peer: Pick<Peer, 'rooms'>) => {
+  const known = new Map<RoomId, string>()
+  return {
+    heard: (event: PeerEvent): void => {
+      if (event.kind === 'room') known.clear()
+    },
+    of: (room: RoomId): string => {
+      const place = known.get(room) ?? placeOf(peer, room)
+      known.set(room, place)
+      return place
+    },
+  }
 }
 
 export const labelOf = ({ access, name }: Pick<ListedRoom, 'access' | 'name'>): string =>

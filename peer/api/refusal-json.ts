@@ -8,8 +8,10 @@ export const refusalFields = {
   by: z.enum(['here', 'there']).describe('which side refused'),
   reason: z.string().describe('one sentence, for people'),
   next: z.string().describe('what whoever can mend it does next'),
+  detail: z.string().optional().describe('the facts of the sentence: a date, a name, a path'),
 }
-const refusalShape = z.object(refusalFields)
+/** What a refused request is answered with, and what a command prints that was refused. */
+export const refusalShape = z.object(refusalFields)
 export type RefusalJson = z.output<typeof refusalShape>
 
 export const refusalJson = (refusal: Refusal): RefusalJson => ({
@@ -17,19 +19,11 @@ export const refusalJson = (refusal: Refusal): RefusalJson => ({
   by: refusal.by,
   reason: wordsOf(refusal),
   next: nextStepOf(refusal),
-})
-
-/** What a refused request is answered with: a refusal, and the facts of it apart from the sentence. */
-export const errorShape = refusalShape.extend({ detail: z.string().optional() })
-export type ErrorJson = z.output<typeof errorShape>
-
-export const errorJson = (refusal: Refusal): ErrorJson => ({
-  ...refusalJson(refusal),
   ...(refusal.detail === undefined ? {} : { detail: refusal.detail }),
 })
 
 /** The refusal as it was where the request was answered. */
-export const refusalIn = ({ code, by, detail }: Pick<ErrorJson, 'code' | 'by' | 'detail'>): Refusal => {
+export const refusalIn = ({ code, by, detail }: Pick<RefusalJson, 'code' | 'by' | 'detail'>): Refusal => {
   if (!isCode(code)) return refusedThere(code) // of a newer lanyard
   const known: Code = code
   return { kind: 'refusal', code: known, by, ...(detail === undefined ? {} : { detail }) }

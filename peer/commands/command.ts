@@ -10,6 +10,8 @@ export type Options = {
   readonly listen?: readonly string[]
   readonly passphraseFile?: string
   readonly json?: boolean
+  /** The passphrase, where it has just been chosen. */
+  readonly openWith?: string
 }
 
 export const print = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -19,8 +21,9 @@ export const tell = (options: Options, object: Record<string, unknown>, text: st
   print(options.json === true ? JSON.stringify(object) : text)
 
 /** What seals the key of this device. @throws LanyardError `passphrase-missing`, `input-invalid` */
-export const passphraseOf = (options: Options, purpose: 'new' | 'open'): Promise<string> =>
-  passphraseFrom(
+export const passphraseOf = async (options: Options, purpose: 'new' | 'open'): Promise<string> =>
+  options.openWith ??
+  (await passphraseFrom(
     {
       file: options.passphraseFile,
       environment: process.env.LANYARD_PASSPHRASE,
@@ -28,7 +31,7 @@ export const passphraseOf = (options: Options, purpose: 'new' | 'open'): Promise
       ask: { open: 'Passphrase of this device', new: 'A new passphrase, to seal the key of this device' },
     },
     purpose,
-  )
+  ))
 
 /** Where a secret comes from: the first line of a file, the environment, or the person at the terminal, in this order. */
 export type SecretSources = {

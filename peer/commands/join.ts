@@ -1,10 +1,12 @@
 import { text } from '@clack/prompts'
 import { systemClock } from '../../shared/clock.ts'
-import { orThrow } from '../../shared/errors.ts'
+import { fault, isRefusal, orThrow } from '../../shared/errors.ts'
 import { parseInvite } from '../../shared/invite.ts'
+import { CA_SEARCH_MS } from '../../shared/limits.ts'
+import { networkCode, parseNetworkCode } from '../../shared/network-code.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { userNameOf } from '../../shared/user-name.ts'
-import type { JoinOrder } from '../identity/join.ts'
+import type { Introduction, JoinOrder } from '../identity/join.ts'
 import { listenAddresses, rememberPort } from '../settings.ts'
 import { ask, keyBitsOf, type Options, passphraseOf, secretOf, tell } from './command.ts'
 
@@ -12,11 +14,12 @@ export type JoinOptions = Options & {
   readonly user?: string
   readonly passwordFile?: string
   readonly keyBits?: string
+  readonly mdns?: boolean
 }
 
 /** Enrols this device: of a new user, or as a further one of a user. */
 export const joinNetwork = async (inviteText: string, as: JoinOrder['as'], options: JoinOptions): Promise<void> => {
-  const invite = orThrow(parseInvite(inviteText))
+  const invite = await introductionOf(inviteText, options)
   const keyBits = keyBitsOf(options.keyBits)
   const user = orThrow(userNameOf(options.user ?? (await ask('User name', (message) => text({ message })))))
   const password = await secretOf({
@@ -44,4 +47,21 @@ export const joinNetwork = async (inviteText: string, as: JoinOrder['as'], optio
   const words =
     as === 'new-user' ? `${user} has joined “${network}”` : `this device is one of ${user}'s in “${network}” now`
   tell(options, { event: 'joined', user, network, device }, `${words}. Now: npm run peer`)
+}
+
+/** What an invite says; or, of a network code, what the CA says that is near and proves it. */
+const introductionOf = async (text: string, { mdns }: JoinOptions): Promise<Introduction> => {
+  const pin = /^\s*lanyard:/i.test(text) ? null : parseNetworkCode(text)
+  if (pin === null || isRefusal(pin)) return orThrow(parseInvite(text))
+  if (mdns === false) {
+    throw fault('input-invalid', 'a network code needs multicast, which --no-mdns forbids: give an invite')
+  }
+  const { searchCas } = await import('../identity/find-cas.ts')
+  await using search = await searchCas(systemClock)
+  await new Promise((resolve) => setTimeout(resolve, CA_SEARCH_MS))
+  for (const ca of search.found()) {
+    const networkName = await search.prove(ca, pin)
+    if (!isRefusal(networkName)) return { ...ca, pin, networkName }
+  }
+  throw fault('unreachable', `no CA near this device is that of ${networkCode(pin).slice(0, 9)}…`)
 }

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { newRsaKey } from '../../shared/certificate/new-key.ts'
 import { verifyDevice } from '../../shared/certificate/verify.ts'
 import type { Clock } from '../../shared/clock.ts'
@@ -10,14 +11,19 @@ import { createAddressStore } from '../store/addresses.ts'
 import { createCertificateStore } from '../store/certificates.ts'
 import { databasePath, openDatabase } from '../store/database.ts'
 import { createRevocationListStore } from '../store/revocation-list.ts'
-import { type Enrolled, enrol } from './enrol.ts'
+import type { CaContact } from './ca-line.ts'
+import { type EnrolDoor, type Enrolled, enrol } from './enrol.ts'
 import { enrolStrongEnough } from './key-size.ts'
 import { createKeystore, readProfile } from './keystore.ts'
 import { forgetTry, noteTry, wasTried } from './tried.ts'
 
+/** What is known of the network that one joins: all of an invite, or what a network code and multicast tell. */
+export type Introduction = CaContact & Pick<Invite, 'networkName'> & Partial<Pick<Invite, 'token'>>
+
 export type JoinOrder = {
   readonly home: string
-  readonly invite: Invite
+  /** An invite, or, of a CA that lets newcomers register, where it is and what root it must show. */
+  readonly invite: Introduction
   /** A new user, by the invite's token, or a further device of a user; by a login the token stays unspent. */
   readonly as: 'new-user' | 'further-device'
   readonly user: UserName
@@ -25,6 +31,8 @@ export type JoinOrder = {
   readonly passphrase: string
   /** Bits that the key is to have at least. */
   readonly keyBits: number
+  /** A key of so many bits, of an earlier try that the CA's operator has to approve; a new one without it. */
+  readonly key?: KeyObject
   readonly clock: Clock
   readonly random: Random
   /** Multiaddrs that the device will listen on, for the CA to tell to those who join later. */
@@ -70,11 +78,11 @@ const tryToJoin = async (
   beforeAnswer: () => Promise<void>,
 ): Promise<Joined | Refusal> => {
   const { home, clock, invite, user, password, random, passphrase } = order
-  const key = await newRsaKey(bits)
+  const key = order.key !== undefined && bits === order.keyBits ? order.key : await newRsaKey(bits)
   const node = await createNode({ key, listen: order.listen })
   try {
     const addresses = node.addresses()
-    const door = order.as === 'new-user' ? {} : { door: { kind: 'login' } as const }
+    const door = doorOf(order)
     const enrolled = await enrol({ node, invite, ...door, user, password, key, clock, addresses, beforeAnswer })
     if (isRefusal(enrolled)) return enrolled
     const { certificate, root, successions } = enrolled
@@ -86,6 +94,11 @@ const tryToJoin = async (
   } finally {
     await node.stop()
   }
+}
+
+const doorOf = ({ as, invite }: JoinOrder): { readonly door?: EnrolDoor } => {
+  if (as === 'further-device') return { door: { kind: 'login' } }
+  return invite.token === undefined ? { door: { kind: 'register' } } : {}
 }
 
 const refuseSecondJoin = async (home: string): Promise<void> => {

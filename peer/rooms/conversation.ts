@@ -220,8 +220,8 @@ export const createConversation = (parts: ConversationParts): Conversation => {
         updated(toRecordHash(content.of))
       } else {
         search.changed(message.hash)
-        const shown = device === self.peerId ? null : inbox.opened(message, content)
-        if (shown !== null) emit({ kind: 'message', message: shown })
+        const shown = inbox.opened(message, content)
+        if (shown !== null) emit({ kind: device === self.peerId ? 'said' : 'message', message: shown })
       }
       parts.onDue()
     },

@@ -47,9 +47,12 @@ export type DirectoryParts = {
   readonly clock: Clock
   readonly self: PeerId
   readonly revoked: (serial: string) => boolean
+  /** A certificate is known that was not before in this run. */
+  readonly onAdded?: (device: VerifiedDevice) => void
 }
 
-export const createDirectory = ({ network, anchor, certificates, clock, self, revoked }: DirectoryParts): Directory => {
+export const createDirectory = (parts: DirectoryParts): Directory => {
+  const { network, anchor, certificates, clock, self, revoked } = parts
   const verified = new Map<CertificateHash, VerifiedDevice>()
   let byPeer: ReadonlyMap<PeerId, KnownDevice> | null = null
   let users: ReadonlySet<UserName> | null = null
@@ -69,6 +72,7 @@ export const createDirectory = ({ network, anchor, certificates, clock, self, re
     byPeer = null
     if (users?.has(device.user) !== true) users = null
     newest.delete(device.peerId)
+    parts.onAdded?.(device)
   }
   const resolve = (hash: CertificateHash): VerifiedDevice | null => {
     const known = verified.get(hash)

@@ -69,10 +69,11 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
   const newsFor = async (event: ApiEvent): Promise<readonly News[]> => {
     switch (event.event) {
       case 'message':
+      case 'said':
       case 'updated': {
         // Most answer nothing: those must not wait, or they would come out of order.
         const entry = event.reply === undefined ? entryOf(event, null) : (await entriesOf([event]))[0]
-        return entry === undefined ? [] : [{ kind: event.event, entry }]
+        return entry === undefined ? [] : [{ kind: event.event === 'updated' ? 'updated' : 'message', entry }]
       }
       case 'expired':
         return [{ kind: 'erased', room: event.roomId, ids: event.ids }]
@@ -96,6 +97,10 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
         return [{ kind: 'changed' }, { kind: 'gap' }]
       case 'ended':
         return [{ kind: 'ended' }]
+      case 'ready':
+        return [{ kind: 'changed' }]
+      case 'device-new':
+      case 'device-twice':
       case 'renewed':
       case 'rolled-over':
       case 'crl-stale':
@@ -177,9 +182,7 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
       return found.filter((entry) => entry !== null)
     },
     say: async (room, text, reply) => {
-      const { id } = await call(messagesOf.say, { ...placed(room), text, ...(reply === null ? {} : { reply }) })
-      const entry = await get(id)
-      if (entry !== null) tell({ kind: 'message', entry })
+      await call(messagesOf.say, { ...placed(room), text, ...(reply === null ? {} : { reply }) })
     },
     edit: async (id, text) => void (await call(messagesOf.edit, { id, text })),
     takeBack: async (id) => void (await call(messagesOf.takeBack, { id })),

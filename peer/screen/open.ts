@@ -10,19 +10,24 @@ import { runScreen } from './screen.ts'
 
 /** The screen of a device in this process, with the commands of the line chat. */
 export const openScreen = async (peer: Peer): Promise<void> => {
-  const deskFor = ({ here, goTo, show }: CommandDesk): Desk => ({
+  let current: CommandDesk = { here: () => peer.general, goTo: () => undefined, show: () => undefined }
+  // Made once: one command may know what the one before has shown.
+  const desk: Desk = {
     peer,
-    here: () => here() as RoomId,
-    goTo,
-    show: (line) => show(line),
-  })
-  const nowhere: CommandDesk = { here: () => peer.general, goTo: () => undefined, show: () => undefined }
+    here: () => current.here() as RoomId,
+    goTo: (room) => current.goTo(room),
+    show: (line) => current.show(line),
+  }
+  const commands = commandsOf(desk)
   await using client = localClient(peer)
   const backend = await clientBackend({
     client,
-    commands: Object.keys(commandsOf(deskFor(nowhere))),
+    commands: Object.keys(commands),
     help: COMMAND_HELP,
-    run: (line, desk) => runCommand(commandsOf(deskFor(desk)), line),
+    run: (line, onScreen) => {
+      current = onScreen
+      return runCommand(commands, line)
+    },
   })
   const { stdin: input, stdout: output, env: environment } = process
   await runScreen({ backend, clock: systemClock, input, output, environment })

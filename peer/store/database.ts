@@ -108,10 +108,12 @@ const open = (path: string): DatabaseSync => {
       PRAGMA cache_size = -16000; PRAGMA secure_delete = ON; BEGIN IMMEDIATE; COMMIT`)
     return database
   } catch (cause) {
-    const locked = cause instanceof Error && /locked|busy/.test(cause.message)
-    throw fault(locked ? 'profile-in-use' : 'storage-failed', path, cause)
+    throw fault(openingCode(cause instanceof Error ? cause.message : ''), path, cause)
   }
 }
+
+const openingCode = (message: string) =>
+  /locked|busy/.test(message) ? 'profile-in-use' : /full/.test(message) ? 'disk-full' : 'storage-failed'
 
 const BUSY_TIMEOUT_MS = 500 // another lanyard on this home that is about to end
 

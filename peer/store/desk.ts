@@ -1,8 +1,8 @@
 import { blob, type Database } from './database.ts'
 import type { Sealer } from './sealer.ts'
 
-/** What the user has on the desk, and tells nobody: drafts by room, rooms that are muted, users that are blocked. */
-export type DeskKind = 'draft' | 'muted' | 'blocked'
+/** What the user has on the desk, and tells nobody: drafts by room, rooms that are muted, users that are blocked, or compared. */
+export type DeskKind = 'draft' | 'muted' | 'blocked' | 'compared'
 
 export type DeskStore = ReturnType<typeof createDeskStore>
 

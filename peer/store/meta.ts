@@ -5,12 +5,14 @@ import { blob, type Database } from './database.ts'
 /**
  * To be called once on a store that was restored from a backup, before anything else: what was written since the backup was
  * made is not known here, so the next record begins a new log, under new sender keys. The old log stands as far as it goes.
+ * The prekey gives way to a new one at the start: a machine that still runs with the old one's secret does not read along.
  */
 export const beginNewIncarnation = (database: Database): void => {
   database.transaction(() => {
     database.prepare("DELETE FROM meta WHERE name = 'incarnation'").run()
     database.prepare('DELETE FROM own_recipients').run()
     database.prepare('DELETE FROM own_sender_keys').run()
+    database.prepare('UPDATE own_prekeys SET created = 0 WHERE rotated IS NULL').run()
   })
 }
 

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline'
 import { nextStepOf, refusalOf, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
-import { eventJson } from '../api/event-json.ts'
+import { eventJson, newDeviceRefusal } from '../api/event-json.ts'
 import { messageJson } from '../api/message-json.ts'
 import { placeOf } from '../api/places.ts'
 import { refusalJson } from '../api/refusal-json.ts'
@@ -39,6 +39,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   const place = (room: RoomId): string => placeOf(peer, room)
   const news = createRoomNews(() => peer.rooms(), peer.self.user)
   const end = peer.on((event) => {
+    if (event.kind === 'said') return // it stands there already, as it was typed
     const told = eventJson(event, place)
     if (json) {
       output.write(`${JSON.stringify(told)}\n`)
@@ -48,7 +49,7 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     const line = eventLine(told, ({ room, roomId }) => (roomId === here ? '' : room))
     if (line !== null) show(line, {})
     else if (told.event === 'file' && output.isTTY === true) bar.draw(told)
-    void preview(event).then((line) => line !== null && show(`  ${line}`, {}))
+    void preview(told).then((line) => line !== null && show(`  ${line}`, {}))
   })
 
   show(`${peer.self.user} in the network “${peer.network.name}”. /help lists the commands.`, {
@@ -60,6 +61,10 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
   })
   const { stale } = peer.revocationList()
   if (stale !== null) show(staleLine(refusalJson(stale)), { event: 'crl-stale', ...refusalJson(stale) })
+  for (const { user, device } of peer.comparisons.fresh()) {
+    const told = refusalJson(newDeviceRefusal(user, device))
+    show(staleLine(told), { event: 'device-new', user, device, ...told })
+  }
   const showHere = (count: number): void => {
     for (const message of peer.history(here, count)) {
       const told = messageJson(message, place(here))

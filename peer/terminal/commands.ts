@@ -1,4 +1,5 @@
 import { fault } from '../../shared/errors.ts'
+import { COMPARE_HELP, compareCommands } from './compare-commands.ts'
 import type { Commands, Desk } from './desk.ts'
 import { DEVICE_HELP, deviceCommands } from './device-commands.ts'
 import { FILE_HELP, fileCommands } from './file-commands.ts'
@@ -8,12 +9,14 @@ import { ROOM_HELP, roomCommands } from './room-commands.ts'
 /** What the slash commands do, a line each: the same in the line chat and on the screen. */
 export const COMMAND_HELP = `${ROOM_HELP}
 ${MESSAGE_HELP}
+${COMPARE_HELP}
 ${FILE_HELP}
 ${DEVICE_HELP}`
 
 export const commandsOf = (desk: Desk): Commands => ({
   ...roomCommands(desk),
   ...messageCommands(desk),
+  ...compareCommands(desk),
   ...fileCommands(desk),
   ...deviceCommands(desk),
 })

@@ -3,8 +3,7 @@ import { resolve } from 'node:path'
 import { LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
 import { exists } from '../../shared/folder.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
-import { placeOf } from '../api/places.ts'
-import type { ListedFile } from '../files/shelf.ts'
+import { type FileJson, fileJson } from '../api/operations/files.ts'
 import type { Peer } from '../peer.ts'
 import { type Commands, type Desk, needed } from './desk.ts'
 import { plain, sizeOf } from './lines.ts'
@@ -45,8 +44,8 @@ export const fileCommands = (desk: Desk): Commands => {
         const id = named(start, '/files delete ID')
         return done(await files.remove(id), '* deleted here', { event: 'file-deleted', id })
       }
-      const listed = files.list(desk.here())
-      show(fileLines(listed).join('\n'), { event: 'files', files: listed.map((file) => fileJson(peer, file)) })
+      const listed = files.list(desk.here()).map((file) => fileJson(peer, file))
+      show(fileLines(listed).join('\n'), { event: 'files', files: listed })
     },
     '/get': (rest) => {
       const refusal = files.fetch(named(rest, '/get ID')) // how it goes comes as events
@@ -76,13 +75,12 @@ export const fileCommands = (desk: Desk): Commands => {
   }
 }
 
-/** An offer by the beginning of its id; the newest one that fits, in one room or in any. @throws LanyardError `file-not-held` */
-export const findFile = (peer: Peer, start: string, room?: RoomId): RecordHash => {
+/** An offer by the beginning of its id, in a room. @throws LanyardError `file-not-held` */
+const findFile = (peer: Peer, start: string, room: RoomId): RecordHash => {
   const found = peer.files.list(room).findLast(({ id }) => id.startsWith(start))
   if (found !== undefined) return found.id
   // Our own from another device, and what came before files were listed, are messages all the same.
-  const message =
-    room === undefined ? undefined : peer.history(room, LOOKED_THROUGH).findLast(({ id }) => id.startsWith(start))
+  const message = peer.history(room, LOOKED_THROUGH).findLast(({ id }) => id.startsWith(start))
   if (message?.content?.kind === 'file') return message.id
   throw new LanyardError(refuse('file-not-held', `no file message ${start}`))
 }
@@ -90,7 +88,7 @@ export const findFile = (peer: Peer, start: string, room?: RoomId): RecordHash =
 const LOOKED_THROUGH = 1_000 // messages: what somebody fetches was on the screen a while ago
 
 /** What was offered, a line each. */
-export const fileLines = (files: readonly ListedFile[]): string[] =>
+export const fileLines = (files: readonly FileJson[]): string[] =>
   files.length === 0
     ? ['nothing was offered here yet']
     : files.map(({ id, user, name, size, files: count, holders, ...how }) => {
@@ -106,7 +104,7 @@ const stateOf = ({
   bytes,
   size,
   path,
-}: Pick<ListedFile, 'state' | 'paused' | 'bytes' | 'size' | 'path'>) => {
+}: Pick<FileJson, 'state' | 'paused' | 'bytes' | 'size' | 'path'>) => {
   const pause = paused ? ', paused' : ''
   switch (state) {
     case 'offered':
@@ -120,12 +118,6 @@ const stateOf = ({
       return `${size === 0 ? 0 : Math.floor((bytes / size) * 100)} % here${pause}`
   }
 }
-
-export const fileJson = (peer: Peer, file: ListedFile): Record<string, unknown> => ({
-  ...file,
-  roomId: file.room,
-  room: placeOf(peer, file.room),
-})
 
 /** The words of a line as paths; quotes hold one together. One that is no path as it stands is sought where we were started. */
 const pathsOf = async (folder: string, line: string): Promise<readonly string[]> => {

@@ -42,6 +42,9 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
       return staleLine(event)
     case 'foul':
       return `! ${event.user ?? 'somebody'}: ${event.reason}`
+    case 'device-new':
+    case 'device-twice':
+      return staleLine(event)
     case 'removed': {
       const place = placeOf(event) || 'here'
       return `! ${place}: ${wordsOf(refusedThere('removed'))}\n  next: ${nextStepOf(refusedThere('removed'))}`
@@ -52,6 +55,8 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
       return fileLine(event)
     case 'ended':
       return '! this device has stopped'
+    case 'ready':
+    case 'said':
     case 'ca-sighted':
     case 'presence':
     case 'typing':
@@ -100,8 +105,8 @@ const fileLine = ({ name, state, path, reason, device }: FileEvent): string | nu
 }
 
 export const userLines = (users: readonly UserJson[]): string[] =>
-  users.flatMap(({ user, self, devices }) =>
-    devices.map(({ device, present, found, expires, revoked }) => {
+  users.flatMap(({ user, self, compared: state, devices }) =>
+    devices.map(({ device, present, found, expires, revoked, compared }) => {
       const where = revoked
         ? 'revoked'
         : present
@@ -109,7 +114,7 @@ export const userLines = (users: readonly UserJson[]): string[] =>
             ? 'this device'
             : `here, found by ${found ?? '?'}`
           : 'away'
-      return `${user.padEnd(20)}  ${where.padEnd(24)}  certificate until ${expires.slice(0, 10)}  …${device.slice(-6)}`
+      return `${user.padEnd(20)}  ${where.padEnd(24)}  certificate until ${expires.slice(0, 10)}  …${device.slice(-6)}${state === 'no' || revoked ? '' : compared ? '  compared' : '  NEW: not compared'}`
     }),
   )
 

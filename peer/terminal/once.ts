@@ -1,59 +1,92 @@
-import { orThrow } from '../../shared/errors.ts'
-import type { RoomId } from '../../shared/ids.ts'
-import { usersJson } from '../api/operations/people.ts'
-import { findPlace } from '../api/places.ts'
-import { refusalJson } from '../api/refusal-json.ts'
-import type { Peer } from '../peer.ts'
-import { staleLine, userLines } from './lines.ts'
-import { roomJson, roomLines } from './room-commands.ts'
+import type { z } from 'zod'
+import { LanyardError } from '../../shared/errors.ts'
+import type { Client } from '../api/client.ts'
+import type { ApiEvent } from '../api/event-json.ts'
+import { getRoom, type RoomJson } from '../api/operations/rooms.ts'
+import { print } from '../commands/command.ts'
+import type { Helper } from './with-peer.ts'
 
-// Commands that start a device, do one thing, and leave.
+// What the commands have in common that do one thing and leave.
 
-/** What a command is asked: where it goes (`#room` or `@user`; #general without), how long it waits, and how it answers. */
+/** What a command is asked: where it goes (`#room` or `@user`), how long it waits, and how it answers. */
 export type Order = { readonly to?: string | undefined; readonly waitMs: number; readonly json: boolean }
 
-const placeFor = (peer: Peer, to: string | undefined): RoomId =>
-  to === undefined ? peer.general : orThrow(findPlace(peer, to))
-
-/** Says a text; resolves with what to print once somebody holds it, or the wait is over. It is stored in either case. */
-export const say = async (peer: Peer, text: string, { to, waitMs, json }: Order): Promise<string> => {
-  const id = await peer.say(placeFor(peer, to), text)
-  await until(peer, waitMs, () => peer.deliveredTo(id) > 0)
-  const devices = peer.deliveredTo(id)
-  if (json) return JSON.stringify({ event: 'stored', id, devices })
-  return devices > 0
-    ? `stored, at ${devices} other ${devices === 1 ? 'device' : 'devices'}`
-    : 'stored; nobody was here to receive it: it goes out the next time that this device runs'
+/** Prints one object for scripts, which has the shape that is documented, or lines for people. */
+export const answer = <Shape extends z.ZodType>(
+  { json }: Pick<Order, 'json'>,
+  shape: Shape,
+  object: z.input<Shape>,
+  lines: string | readonly string[],
+): void => {
+  const text = json ? JSON.stringify(shape.parse(object)) : [lines].flat().join('\n')
+  if (text !== '') print(text)
 }
 
-/** Lists the users once those who are here have been found, or the wait is over. */
-export const users = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
-  await until(peer, waitMs, () => peer.users().every(({ devices }) => devices.every(({ present }) => present)))
-  const { number, stale } = peer.revocationList()
-  if (json) {
-    const revocationList = { number, stale: stale !== null, ...(stale === null ? {} : refusalJson(stale)) }
-    return JSON.stringify({ users: usersJson(peer), revocationList })
+/** Resolves when it is so, which is looked at with each event, or after the wait. */
+export const until = async (client: Client, waitMs: number, isSo: () => boolean | Promise<boolean>): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let looking = false
+  let again = false
+  const look = async (): Promise<void> => {
+    if (looking) {
+      again = true
+      return
+    }
+    looking = true
+    do {
+      again = false
+      if (await isSo()) resolve()
+    } while (again)
+    looking = false
   }
-  return [...userLines(usersJson(peer)), ...(stale === null ? [] : [staleLine(refusalJson(stale))])].join('\n')
-}
-
-/** The rooms that are known when the wait is over: an invitation may have to come first. */
-export const rooms = async (peer: Peer, waitMs: number, json: boolean): Promise<string> => {
-  await until(peer, waitMs, () => false)
-  return json ? JSON.stringify({ rooms: peer.rooms().map(roomJson) }) : roomLines(peer.rooms(), peer).join('\n')
-}
-
-/** Resolves when an event makes the condition true, or after the wait. */
-export const until = (peer: Peer, waitMs: number, condition: () => boolean): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const check = (): void => {
-    if (condition()) resolve()
-  }
-  const end = peer.on(() => queueMicrotask(check))
+  const lookOrFail = (): void => void look().catch(reject)
+  const end = client.on(lookOrFail)
   const timer = setTimeout(resolve, waitMs)
-  check()
-  return promise.finally(() => {
+  lookOrFail()
+  await promise.finally(() => {
     end()
     clearTimeout(timer)
   })
+}
+
+export const GENERAL = '#general'
+
+/** The room that a word means; of a device that has just started it may have to come first. @throws LanyardError `room-unknown`, … */
+export const roomOf = async ({ client, settled }: Helper, word: string, waitMs: number): Promise<RoomJson> => {
+  const found = async (): Promise<RoomJson | null> =>
+    await client
+      .call(getRoom, { room: word })
+      .then(({ room }) => room)
+      .catch((error: unknown) => {
+        if (error instanceof LanyardError && NOT_YET.has(error.code)) return null
+        throw error
+      })
+  let room = await found()
+  if (room === null && !settled) {
+    await until(client, waitMs, async () => {
+      room = await found()
+      return room !== null
+    })
+  }
+  return room ?? (await client.call(getRoom, { room: word })).room
+}
+
+const NOT_YET: ReadonlySet<string> = new Set(['room-unknown', 'user-unknown'])
+
+/** Stays until a device has more of what was written in a room, or the wait is over: a device that ends here takes it along. */
+export const handedOn = async (
+  { client, settled }: Helper,
+  waitMs: number,
+  act: () => Promise<void>,
+): Promise<void> => {
+  let told = false
+  const end = client.on((event: ApiEvent) => {
+    told ||= event.event === 'delivered'
+  })
+  try {
+    await act()
+    if (!settled) await until(client, waitMs, () => told)
+  } finally {
+    end()
+  }
 }

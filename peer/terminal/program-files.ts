@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
-import { print } from '../commands/command.ts'
 import { changeFolder, listFolder, showFolder } from '../commands/folder.ts'
 import { files, get, type Steering, send, steer } from './file-once.ts'
 import { optionsOf, orderOf, seconds, type WaitOptions } from './program-options.ts'
-import { withPeer } from './with-peer.ts'
+import { withClient } from './with-peer.ts'
 
 /** The commands about files. */
 export const addFileCommands = (program: Command): void => {
@@ -16,7 +15,9 @@ export const addFileCommands = (program: Command): void => {
     .action(async (paths: string[], _options: unknown, command: Command) => {
       const options = optionsOf<WaitOptions>(command)
       const order = orderOf(options, seconds(options.wait))
-      await withPeer(options, (peer) => send(peer, paths, order, process.stdout))
+      await withClient(options, { command: 'send', lasting: true }, (helper) =>
+        send(helper, paths, order, process.stdout),
+      )
     })
   const filesCommand = program
     .command('files')
@@ -26,7 +27,7 @@ export const addFileCommands = (program: Command): void => {
     .action(async (_options: unknown, command: Command) => {
       const options = optionsOf<WaitOptions>(command)
       const order = orderOf(options, seconds(options.wait))
-      await withPeer(options, async (peer) => print(await files(peer, order)))
+      await withClient(options, { command: 'files' }, (helper) => files(helper, order))
     })
   for (const [name, description] of [
     ['get', 'fetch a file that was offered, and stay until it is here'],
@@ -40,7 +41,7 @@ export const addFileCommands = (program: Command): void => {
       .action(async (id: string, _options: unknown, command: Command) => {
         const options = optionsOf<WaitOptions>(command)
         const order = orderOf(options, seconds(options.wait))
-        await withPeer(options, (peer) => get(peer, id, order, process.stdout))
+        await withClient(options, { command: name, lasting: true }, (helper) => get(helper, id, order, process.stdout))
       })
   }
   steering(program, 'pause', 'stop fetching or serving a file until it is resumed')
@@ -71,6 +72,6 @@ const steering = (parent: Command, name: Steering, description: string): void =>
     .action(async (id: string, _options: unknown, command: Command) => {
       const options = optionsOf<WaitOptions>(command)
       const order = orderOf(options, seconds(options.wait))
-      await withPeer(options, async (peer) => print(await steer(peer, name, id, order)))
+      await withClient(options, { command: name }, (helper) => steer(helper, name, id, order))
     })
 }

@@ -1,10 +1,16 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../shared/clock.ts'
 import { fault } from '../../shared/errors.ts'
+import { readRunning } from '../api/running.ts'
 import { chat } from './chat.ts'
-import { optionsOf } from './program-options.ts'
-import { withPeer } from './with-peer.ts'
+import { doctor } from './doctor.ts'
+import { joinAtFirst } from './first-run.ts'
+import { showDevices, showStatus } from './look.ts'
+import { optionsOf, orderOf, seconds, type WaitOptions } from './program-options.ts'
+import { runHeadless } from './run.ts'
+import { withClient, withPeer } from './with-peer.ts'
 
-/** The commands that run as long as somebody likes. */
+/** The commands that run as long as somebody likes, and those that say how it goes. */
 export const addRunCommands = (program: Command): void => {
   program
     .command('chat', { isDefault: true })
@@ -13,9 +19,10 @@ export const addRunCommands = (program: Command): void => {
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknown(command)
-      const options = optionsOf<{ readonly plain?: boolean }>(command)
-      await withPeer(options, async (peer) => {
-        if (!hasScreen(options)) {
+      const given = optionsOf<{ readonly plain?: boolean }>(command)
+      const options = await joinAtFirst(given)
+      await withPeer(options, { command: 'chat', lasting: true }, async (peer) => {
+        if (!hasScreen(given)) {
           await chat({ peer, json: options.json === true, input: process.stdin, output: process.stdout })
           return
         }
@@ -23,6 +30,45 @@ export const addRunCommands = (program: Command): void => {
         const { openScreen } = await import('../screen/open.ts')
         await openScreen(peer)
       })
+    })
+  program
+    .command('run')
+    .description('run this device without a screen, until it is stopped; other commands then work through it')
+    .action(async (_options: unknown, command: Command) => {
+      const options = optionsOf(command)
+      await withPeer(options, { command: 'run', lasting: true }, (peer, api) =>
+        runHeadless({ peer, api, json: options.json === true, output: process.stdout }),
+      )
+    })
+  program
+    .command('status')
+    .option('--wait <seconds>', 'how long to look for others and the CA when nothing runs yet', '2')
+    .description('show how this device stands: who is here, its certificate, the CA, the revocation list')
+    .action(async (_options: unknown, command: Command) => {
+      const options = optionsOf<WaitOptions>(command)
+      const order = orderOf(options, seconds(options.wait))
+      await withClient(options, { command: 'status' }, async (helper) => {
+        const found = helper.settled ? await readRunning(options.home) : null
+        const url = found?.port == null ? null : `http://127.0.0.1:${found.port}`
+        const running = found === null ? null : { pid: found.pid, command: found.command, url }
+        await showStatus(helper, { ...order, running, now: systemClock.now() })
+      })
+    })
+  program
+    .command('devices')
+    .description('list the devices of your user, with the end of their certificates')
+    .action(async (_options: unknown, command: Command) => {
+      const options = optionsOf<WaitOptions>(command)
+      await withClient(options, { command: 'devices' }, (helper) => showDevices(helper, orderOf(options, 0)))
+    })
+  program
+    .command('doctor')
+    .option('--wait <seconds>', 'how long to look for others and the CA', '5')
+    .description('say why peers are not found, and what else is wrong: exit code 1 when anything is')
+    .action(async (_options: unknown, command: Command) => {
+      const options = optionsOf<WaitOptions>(command)
+      const isBad = await doctor(options, orderOf(options, seconds(options.wait)), systemClock.now)
+      if (isBad) process.exitCode = 1
     })
 }
 

@@ -1,7 +1,7 @@
 import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
 import { DAY_MS } from '../../shared/limits.ts'
-import { findPlace, findUser, labelOf, placeOf } from '../api/places.ts'
-import type { ListedRoom } from '../peer.ts'
+import { type RoomJson, roomJson } from '../api/operations/rooms.ts'
+import { findPlace, findUser, placeOf } from '../api/places.ts'
 import { type Commands, type Desk, firstWord, needed, roomOrHere } from './desk.ts'
 
 /** What the commands of rooms do, a line each. */
@@ -25,8 +25,10 @@ export const roomCommands = (desk: Desk): Commands => {
   const did = (what: string, object: Record<string, unknown>): void =>
     show(`* ${what}`, { event: 'room', room: placeOf(peer, desk.here()), ...object })
   return {
-    '/rooms': () =>
-      show(roomLines(peer.rooms(), peer).join('\n'), { event: 'rooms', rooms: peer.rooms().map(roomJson) }),
+    '/rooms': () => {
+      const rooms = peer.rooms().map((room) => roomJson(peer, room))
+      show(roomLines(rooms).join('\n'), { event: 'rooms', rooms })
+    },
     '/room': (rest) => {
       desk.goTo(orThrow(findPlace(peer, needed(rest, '/room #ROOM or /room @USER'))))
     },
@@ -118,28 +120,21 @@ const keepOf = (text: string): number => {
   return Math.round(days * DAY_MS)
 }
 
-export const roomJson = (room: ListedRoom): Record<string, unknown> => ({
-  ...room,
-  place: labelOf(room),
-  members: room.members === null ? null : [...room.members].map(([name, { admin }]) => ({ name, admin })),
-})
-
 /** The rooms that we are in first; each with what is unread. */
-export const roomLines = (
-  rooms: readonly ListedRoom[],
-  peer: { unread(room: ListedRoom['id']): { count: number } },
-): string[] =>
+export const roomLines = (rooms: readonly RoomJson[]): string[] =>
   rooms
     .toSorted((a, b) => Number(b.member) - Number(a.member))
     .map((room) => {
-      const { count } = peer.unread(room.id)
+      const { count } = room.unread
       const size =
-        room.members === null ? 'everybody' : `${room.members.size} ${room.members.size === 1 ? 'member' : 'members'}`
+        room.members === null
+          ? 'everybody'
+          : `${room.members.length} ${room.members.length === 1 ? 'member' : 'members'}`
       const facts = [
         room.member ? (count > 0 ? `${count} unread` : '') : 'open: /join it',
         room.access === 'direct' ? '' : size,
         room.history === 'since-join' ? 'newcomers read from their coming on' : '',
         room.topic,
       ].filter((fact) => fact !== '')
-      return `${labelOf(room).padEnd(20)}  ${facts.join(', ')}`
+      return `${room.place.padEnd(20)}  ${facts.join(', ')}`
     })

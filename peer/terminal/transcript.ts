@@ -1,22 +1,33 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { Command } from 'commander'
+import { z } from 'zod'
 import type { Clock } from '../../shared/clock.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
-import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB, ROOM_NAME_MAX } from '../../shared/limits.ts'
-import { findPlace, placeOf } from '../api/places.ts'
-import type { Peer } from '../peer.ts'
+import { CERTIFICATE_FILE_MAX_BYTES, CRL_FILE_MAX_BYTES, KIB } from '../../shared/limits.ts'
+import { exportTranscript, receipt as receiptOf } from '../api/operations/transcripts.ts'
 import type { Report } from '../transcript/report.ts'
 import { verifyTranscript } from '../transcript/verify.ts'
 import { readAtMost, timeOf } from './certificate.ts'
+import { compareOnce } from './compare-once.ts'
+import { roomOf } from './once.ts'
 import { reportLines } from './transcript-lines.ts'
+import type { Helper, Work } from './with-peer.ts'
 
 type Parts<Options> = {
   readonly clock: Clock
   readonly print: (line: string) => void
-  /** Starts the device of the home, runs `work`, and stops it. */
-  readonly withPeer: (options: Options, work: (peer: Peer) => Promise<void>) => Promise<void>
+  readonly withClient: (options: Options, work: Work, run: (helper: Helper) => Promise<void>) => Promise<void>
 }
+
+export const exportedJson = z.object({
+  event: z.literal('exported'),
+  room: z.string(),
+  file: z.string(),
+  bytes: z.number(),
+  withKeys: z.boolean(),
+})
+export const receiptJson = exportedJson.omit({ withKeys: true }).extend({ event: z.literal('receipt') })
 
 type Common = { readonly json?: boolean }
 type ExportOptions = Common & {
@@ -25,11 +36,16 @@ type ExportOptions = Common & {
   readonly withKeys?: boolean
   readonly out?: string
 }
-type VerifyOptions = Common & { readonly root: string; readonly crl?: readonly string[] }
+type VerifyOptions = Common & {
+  readonly root?: string
+  readonly crl?: readonly string[]
+  readonly scanned?: string
+  readonly yes?: boolean
+}
 
 /** `transcript export`, `transcript receipt` and `transcript verify`. */
 export const transcriptCommand = <Options extends Common>(parts: Parts<Options>): Command => {
-  const { print, withPeer } = parts
+  const { print, withClient } = parts
   const make = new Command('export')
     .argument('<room>', '#room, @user, or the beginning of an id')
     .option('--from <time>', 'only what was written then or later, as 2026-05-03T10:00:00Z or 2026-05-03')
@@ -41,14 +57,15 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
       const options = command.optsWithGlobals<Options & ExportOptions>()
       const { from, to, withKeys, json } = options
       const range = {
-        ...(from === undefined ? {} : { from: timeOf('--from', from) }),
-        ...(to === undefined ? {} : { to: timeOf('--to', to) }),
+        ...(from === undefined ? {} : { from: isoOf(timeOf('--from', from)) }),
+        ...(to === undefined ? {} : { to: isoOf(timeOf('--to', to)) }),
       }
-      await withPeer(options, async (peer) => {
-        const place = await placed(peer, word)
-        const file = options.out ?? fileNameOf(place.name, 'transcript')
-        const bytes = await write(file, peer.transcripts.records({ ...place, ...range, withKeys }))
-        told(file, { event: 'exported', room: place.name, file, bytes, withKeys: withKeys === true }, json)
+      await withClient(options, { command: 'transcript export' }, async (helper) => {
+        const { id, place } = await roomOf(helper, word, 0)
+        const file = options.out ?? fileNameOf(place, 'transcript')
+        const order = { room: id, ...range, withKeys: withKeys === true }
+        const bytes = await write(file, helper.client.read(exportTranscript, order))
+        told(file, exportedJson, { event: 'exported', room: place, file, bytes, withKeys: withKeys === true }, json)
       })
     })
   const receipt = new Command('receipt')
@@ -57,15 +74,20 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
     .description('sign what this device holds of a room now; of a room that you left, what it signed then')
     .action(async (word: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options & ExportOptions>()
-      await withPeer(options, async (peer) => {
-        const place = await placed(peer, word)
-        const file = options.out ?? fileNameOf(place.name, 'receipt')
-        const bytes = await write(file, receiptOf(peer, place))
-        told(file, { event: 'receipt', room: place.name, file, bytes }, options.json)
+      await withClient(options, { command: 'transcript receipt' }, async (helper) => {
+        const { id, place } = await roomOf(helper, word, 0)
+        const file = options.out ?? fileNameOf(place, 'receipt')
+        const bytes = await write(file, helper.client.read(receiptOf, { room: id }))
+        told(file, receiptJson, { event: 'receipt', room: place, file, bytes }, options.json)
       })
     })
-  const told = (file: string, object: Record<string, unknown>, json = false): void => {
-    if (file !== STDOUT) print(json ? JSON.stringify(object) : `${file}: ${object.bytes} bytes`)
+  const told = <Shape extends z.ZodType<{ bytes: number }>>(
+    file: string,
+    shape: Shape,
+    object: z.output<Shape>,
+    json = false,
+  ): void => {
+    if (file !== STDOUT) print(json ? JSON.stringify(shape.parse(object)) : `${file}: ${object.bytes} bytes`)
   }
   return new Command('transcript')
     .description('rooms as evidence: who said what, provable to whoever has the root certificate')
@@ -74,15 +96,30 @@ export const transcriptCommand = <Options extends Common>(parts: Parts<Options>)
     .addCommand(verifyCommand(parts))
 }
 
-/** `verify`: needs no profile, and no network. The exit code is 1 when anything is wrong. */
-export const verifyCommand = ({ clock, print }: Pick<Parts<never>, 'clock' | 'print'>): Command =>
+/**
+ * `verify FILE` needs no profile, and no network; the exit code is 1 when anything is wrong. `verify @bob` compares keys with
+ * a user in person. (A file of such a name is ./@bob.)
+ */
+export const verifyCommand = <Options extends Common>({ clock, print, withClient }: Parts<Options>): Command =>
   new Command('verify')
-    .argument('<file>', 'a transcript or a receipt; - is standard input')
-    .requiredOption('--root <file>', 'the root certificate of the network, PEM or DER, from whom you trust')
+    .argument('<what>', 'a transcript or a receipt, - is standard input; or @user, to compare keys in person')
+    .option('--root <file>', 'of a transcript: the root certificate of the network, PEM or DER, from whom you trust')
     .option('--crl <file>', 'a revocation list that may be newer; may come again', listed)
-    .description('say what is wrong with a transcript, offline: exit code 1 when anything is')
+    .option('--scanned <link>', 'of @user: what you scanned from their screen, lanyard://compare/1#…, in quotes')
+    .option('--yes', 'of @user: both screens show the same; note it')
+    .description(
+      'say what is wrong with a transcript, offline: exit code 1 when anything is; or compare keys with @user',
+    )
     .action(async (file: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<VerifyOptions>()
+      const options = command.optsWithGlobals<Options & VerifyOptions>()
+      if (file.startsWith('@')) {
+        const { scanned, yes = false, json = false } = options
+        await withClient(options, { command: 'verify' }, ({ client }) =>
+          compareOnce(client, { user: file, scanned, yes, json }),
+        )
+        return
+      }
+      if (options.root === undefined) throw fault('input-missing', '--root FILE, the root certificate of the network')
       const root = orThrow(await readAtMost(options.root, CERTIFICATE_FILE_MAX_BYTES))
       const crls: Uint8Array[] = []
       for (const path of options.crl ?? []) crls.push(orThrow(await readAtMost(path, CRL_FILE_MAX_BYTES)))
@@ -108,17 +145,7 @@ const readReport = async (file: string, grounds: Parameters<typeof verifyTranscr
   }
 }
 
-const placed = async (peer: Peer, word: string): Promise<{ room: Peer['general']; name: string }> => {
-  const room = orThrow(findPlace(peer, word))
-  return { room, name: placeOf(peer, room).slice(0, ROOM_NAME_MAX) }
-}
-
-const receiptOf = async function* (peer: Peer, place: { room: Peer['general']; name: string }) {
-  const isMember = peer.rooms().some(({ id, member }) => id === place.room && member)
-  const kept = isMember ? null : peer.transcripts.kept(place.room)
-  if (kept === null) yield* peer.transcripts.receipt(place)
-  else yield kept
-}
+const isoOf = (ms: number): string => new Date(ms).toISOString()
 
 /** A plain name in the folder where we are, whatever the room is called. */
 const fileNameOf = (place: string, ending: string): string =>

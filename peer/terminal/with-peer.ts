@@ -1,4 +1,8 @@
 import { fault } from '../../shared/errors.ts'
+import { systemRandom } from '../../shared/random.ts'
+import { type Client, localClient } from '../api/client.ts'
+import { meet } from '../api/operations/device.ts'
+import { forgetRunning, noteRunning } from '../api/running.ts'
 import { passphraseOf } from '../commands/command.ts'
 import { startPeer } from '../home.ts'
 import { readProfile } from '../identity/keystore.ts'
@@ -6,22 +10,64 @@ import { growHeapFreely } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import type { Options } from './program-options.ts'
 
-/** Starts the device of the home, runs `work`, and stops it in good order, at a signal too. */
-export const withPeer = async (options: Options, work: (peer: Peer) => Promise<void>): Promise<void> => {
-  await readProfile(options.home) // whoever has not joined is told so before a passphrase is asked for
+/** Of a command that works with a device. */
+export type Work = {
+  /** Its name, for whoever comes second. */
+  readonly command: string
+  /** Whether it goes on for so long that others will want to ask the device meanwhile. */
+  readonly lasting?: boolean
+}
+
+/** A device for a command: `settled` when it runs anyway, and knows already what there is to know. */
+export type Helper = { readonly client: Client; readonly settled: boolean }
+
+/** Works with the device that runs in this home, or starts it for as long as the work takes. */
+export const withClient = async (
+  options: Options,
+  work: Work,
+  run: (helper: Helper) => Promise<void>,
+): Promise<void> => {
+  await readProfile(options.home)
+  const { connectIfRunning } = await import('../api/remote-client.ts')
+  await using running = await connectIfRunning(options.home)
+  if (running === null) {
+    await withPeer(options, work, (peer) => run({ client: localClient(peer), settled: false }))
+    return
+  }
+  for (const address of options.peer ?? []) await running.call(meet, { address })
+  await run({ client: running, settled: true })
+}
+
+/** Starts the device of the home, runs `run`, and stops it in good order, at a signal too. */
+export const withPeer = async (
+  options: Options,
+  { command, lasting = false }: Work,
+  run: (peer: Peer, api: string | null) => Promise<void>,
+): Promise<void> => {
+  const { home } = options
+  await readProfile(home) // whoever has not joined is told so before a passphrase is asked for
   const passphrase = await passphraseOf(options, 'open')
   growHeapFreely()
   const bytesPerSecond = options.limit === undefined ? undefined : limitOf(options.limit)
-  await using peer = await startPeer(options.home, passphrase, { ...options, bytesPerSecond })
-  for (const address of options.peer ?? []) {
-    const device = /\/p2p\/([^/]+)$/.exec(address)?.[1]
-    if (device === undefined) throw fault('address-malformed', `${address}: it does not end in /p2p/<PeerId>`)
-    peer.meet(device as Peer['self']['peerId'], [address])
-  }
+  await using ends = new AsyncDisposableStack()
+  const peer = ends.use(await startPeer(home, passphrase, { ...options, bytesPerSecond }))
+  const stop = (): Promise<void> => ends.disposeAsync()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void peer.stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 0)))
+    process.once(signal, () => void stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 0)))
   }
-  await work(peer)
+  let api: string | null = null
+  if (lasting) {
+    const { startApi } = await import('../api/api.ts')
+    const served = await startApi({ home, peer, command, random: systemRandom })
+    ends.defer(served.stop)
+    api = served.url
+  } else {
+    await noteRunning(home, { pid: process.pid, command, port: null, socket: null })
+    ends.defer(() => forgetRunning(home))
+  }
+  const client = localClient(peer)
+  for (const address of options.peer ?? []) await client.call(meet, { address })
+  await run(peer, api)
 }
 
 /** Bytes a second. */

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { openBesideCa } from '../../ca-node/beside.ts'
 import { setTerms } from '../../ca-node/terms.ts'
 import type { PeerEvent } from '../../peer/events.ts'
-import { users } from '../../peer/terminal/once.ts'
+import { localClient } from '../../peer/api/client.ts'
+import { users } from '../../peer/api/operations/people.ts'
 import { CRL_LIFETIME_MS, DAY_MS, SECOND_MS } from '../../shared/limits.ts'
 import { openOffice } from '../support/office.ts'
 import { says } from '../support/world.ts'
@@ -32,9 +33,9 @@ test('a stale revocation list warns, once, and everything goes on; a new one end
   office.ca.clock.advance(CRL_LIFETIME_MS + DAY_MS)
   expect(await alice.until(stale)).toMatchObject({ refusal: { code: 'crl-stale' } })
   await bob.until(stale)
-  const told = JSON.parse(await users(alice.peer, 0, true))
+  const told = await localClient(alice.peer).call(users, {})
   expect(told.revocationList).toMatchObject({ number: 1, stale: true, code: 'crl-stale', next: expect.any(String) })
-  expect(await users(alice.peer, 0, false)).toContain('revocation list is past the date of the next one')
+  expect(told.revocationList.reason).toContain('revocation list is past the date of the next one')
 
   await bob.comeBack()
   await bob.until(met('alice'))
@@ -51,7 +52,7 @@ test('a stale revocation list warns, once, and everything goes on; a new one end
       { timeout: 110_000, interval: 500 },
     )
     .toBeNull()
-  expect(JSON.parse(await users(alice.peer, 0, true)).revocationList).toEqual({ number: 2, stale: false })
+  expect((await localClient(alice.peer).call(users, {})).revocationList).toMatchObject({ number: 2, stale: false })
 })
 
 test('who is strict keeps its sessions then, lets nobody new in, and both sides are told why; a new list opens the door', {

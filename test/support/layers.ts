@@ -23,6 +23,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly doors: readonly stri
   { packages: /^@hpke\//, doors: ['peer/group/boxes.ts'] },
   { packages: /^(libp2p|@libp2p\/.*|@chainsafe\/.*|@multiformats\/.*)(\/|$)/, doors: ['shared/network/'] },
   { packages: /^kysely(\/|$)/, doors: ['ca-node/'] },
+  { packages: /^(fastify|@fastify\/.*|ws)(\/|$)/, doors: ['peer/api/'] },
   { packages: /^cborg(\/|$)/, doors: ['shared/codec.ts'] },
   { packages: /^ink(\/|$)/, doors: ['peer/screen/ink.ts'] },
   { packages: /^string-width(\/|$)/, doors: ['peer/screen/width.ts'] },

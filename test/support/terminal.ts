@@ -4,7 +4,7 @@ import { chat } from '../../peer/terminal/chat.ts'
 import type { Resident } from './world.ts'
 
 /** Somebody at a terminal: what is typed, and what stands on the screen since it was looked at last. */
-export const sitDown = ({ peer }: Resident) => {
+export const sitDown = ({ peer }: Pick<Resident, 'peer'>) => {
   const input = new PassThrough()
   const output = new PassThrough()
   let screen = ''

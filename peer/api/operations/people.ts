@@ -10,6 +10,9 @@ export const userShape = z.object({
   user: z.string(),
   self: z.boolean(),
   blocked: z.boolean().describe('nothing of this user is shown here'),
+  compared: z
+    .enum(['no', 'yes', 'changed'])
+    .describe('whether the keys were compared in person; changed: devices have come since'),
   devices: z.array(
     z.object({
       device: z.string(),
@@ -18,6 +21,7 @@ export const userShape = z.object({
       found: z.enum(['mdns', 'addresses']).nullable(),
       expires: z.iso.datetime().describe('end of its certificate'),
       revoked: z.boolean(),
+      compared: z.boolean().describe('its key was among those that were compared in person'),
     }),
   ),
 })
@@ -29,9 +33,11 @@ export const usersJson = (peer: Peer): UserJson[] => {
     user,
     self,
     blocked: blocked.has(user),
+    compared: peer.comparisons.stateOf(user),
     devices: devices.map(({ device, present, found, expires, revoked }) => {
       const state = peer.live.presenceOf(device)
-      return { device, present, state, found, expires: new Date(expires).toISOString(), revoked }
+      const compared = peer.comparisons.isCompared(user, device)
+      return { device, present, state, found, expires: new Date(expires).toISOString(), revoked, compared }
     }),
   }))
 }

@@ -1,0 +1,18 @@
+// The library's entry: what `import { … } from 'lanyard'` gives to bots and other programs. See examples/.
+
+export { LanyardError } from '../shared/errors.ts'
+export { type Client, localClient } from './api/client.ts'
+export type { ApiEvent } from './api/event-json.ts'
+export type { MessageJson } from './api/message-json.ts'
+export { openHome } from './api/open-home.ts'
+export * as compare from './api/operations/compare.ts'
+export * as desk from './api/operations/desk.ts'
+export * as device from './api/operations/device.ts'
+export * as files from './api/operations/files.ts'
+export * as messages from './api/operations/messages.ts'
+export * as people from './api/operations/people.ts'
+export * as rooms from './api/operations/rooms.ts'
+export * as transcripts from './api/operations/transcripts.ts'
+export { connect } from './api/remote-client.ts'
+export { DEFAULT_HOME, startPeer } from './home.ts'
+export { createPeer, type Peer, type PeerParts } from './peer.ts'
