@@ -31,6 +31,7 @@ describe('a breach is seen', () => {
     ['multiaddrs elsewhere', 'shared/a.ts', "import { multiaddr } from '@multiformats/multiaddr'"],
     ['kysely in the peer', 'peer/store/a.ts', "import { Kysely } from 'kysely'"],
     ['fastify elsewhere', 'peer/terminal/a.ts', "import Fastify from 'fastify'"],
+    ['Ink elsewhere', 'peer/screen/screen.ts', "import { render } from 'ink'"],
     ['CBOR elsewhere', 'shared/wire/a.ts', "import { decode } from 'cborg'"],
     ['the wall clock', 'peer/a.ts', 'const now = Date.now()'],
     ['the wall clock as a date', 'peer/a.ts', 'const now = new Date()'],

@@ -1,20 +1,16 @@
 import { createInterface } from 'node:readline'
-import { LanyardError, nextStepOf, refusalOf, refuse, wordsOf } from '../../shared/errors.ts'
+import { nextStepOf, refusalOf, wordsOf } from '../../shared/errors.ts'
 import type { RoomId } from '../../shared/ids.ts'
 import { eventJson, newDeviceRefusal } from '../api/event-json.ts'
 import { messageJson } from '../api/message-json.ts'
-import { usersJson } from '../api/operations/people.ts'
 import { placeOf } from '../api/places.ts'
 import { refusalJson } from '../api/refusal-json.ts'
 import type { Peer } from '../peer.ts'
-import { COMPARE_HELP, compareCommands } from './compare-commands.ts'
+import { COMMAND_HELP, commandsOf, runCommand } from './commands.ts'
 import type { Commands, Desk } from './desk.ts'
-import { FILE_HELP, fileCommands } from './file-commands.ts'
 import { preview } from './file-once.ts'
-import { eventLine, messageLine, staleLine, userLines } from './lines.ts'
-import { MESSAGE_HELP, messageCommands } from './message-commands.ts'
+import { eventLine, messageLine, staleLine } from './lines.ts'
 import { createProgressBar } from './progress.ts'
-import { ROOM_HELP, roomCommands } from './room-commands.ts'
 import { createRoomNews } from './room-news.ts'
 
 export type ChatParts = {
@@ -25,15 +21,8 @@ export type ChatParts = {
 }
 
 const HELP = `Write a line and press Enter to say it in the room where you are: #general at the start.
-/users                     who is in the network, and who is here
-${ROOM_HELP}
-${MESSAGE_HELP}
-${COMPARE_HELP}
-${FILE_HELP}
+${COMMAND_HELP}
 /history [N]               the last N messages of this room
-/why                       what is known about peers that are not reached
-/rekey                     a new sender key, from the next message on
-/renew                     renew the certificate of this device now
 /quit                      leave`
 
 /** A plain line-by-line chat, in #general at first; resolves when the user leaves or the input ends. */
@@ -95,49 +84,21 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
     show,
   }
   const commands: Commands = {
-    ...roomCommands(desk),
-    ...messageCommands(desk),
-    ...compareCommands(desk),
-    ...fileCommands(desk),
+    ...commandsOf(desk),
     '/help': () => show(HELP, { event: 'help', text: HELP }),
-    '/users': () => {
-      const users = usersJson(peer)
-      show(userLines(users).join('\n'), { event: 'users', users })
-    },
     '/history': (rest) => {
       showHere(Number(rest) || RECENT)
       if (json) show('', { event: 'history-end' })
     },
-    '/why': () => {
-      const known = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => ({
-        device,
-        source,
-        addresses,
-        ...(lastRefusal === null ? {} : refusalJson(lastRefusal)),
-      }))
-      show(whyLines(peer).join('\n'), { event: 'sightings', sightings: known })
-    },
-    '/rekey': async () => {
-      await peer.rekey(here)
-      show('* a new sender key', { event: 'rekeyed' })
-    },
-    '/renew': async () => {
-      const refusal = await peer.renew() // its good end comes as an event
-      if (refusal !== null) throw new LanyardError(refusal)
-    },
   }
   const run = async (line: string): Promise<void> => {
-    const [name = '', ...words] = line.split(' ')
     if (!line.startsWith('/') || line.startsWith('//')) {
       const text = line.startsWith('//') ? line.slice(1) : line
       const id = await peer.say(here, text)
       if (json) show('', { event: 'stored', id, text })
       return
     }
-    const command = commands[name]
-    if (command === undefined)
-      throw new LanyardError(refuse('input-invalid', `there is no ${name}; /help lists what there is`))
-    await command(words.join(' ').trim())
+    await runCommand(commands, line)
   }
 
   const lines = createInterface({ input, terminal: false })
@@ -159,16 +120,3 @@ export const chat = async ({ peer, json, input, output }: ChatParts): Promise<vo
 }
 
 const RECENT = 20 // messages shown at the start
-
-const whyLines = (peer: Peer): string[] => {
-  const present = new Set(
-    peer.users().flatMap(({ devices }) => devices.filter((one) => one.present).map((one) => one.device)),
-  )
-  const lines = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => {
-    const how = present.has(device) ? 'connected' : lastRefusal === null ? 'not reached yet' : wordsOf(lastRefusal)
-    return `…${device.slice(-6)}  by ${source}  ${how}  ${addresses.join(' ')}`
-  })
-  return lines.length > 0
-    ? lines
-    : ['nobody has been found yet: neither multicast nor a known address has shown a peer']
-}

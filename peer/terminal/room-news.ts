@@ -13,7 +13,13 @@ export const createRoomNews = (list: () => readonly ListedRoom[], self: string):
   }
 }
 
-const newsOf = (before: ListedRoom | undefined, now: ListedRoom, self: string): string[] => {
+/** A room, as far as there is news of it. */
+export type RoomSeen = Pick<ListedRoom, 'access' | 'name' | 'topic' | 'member'> & {
+  readonly members: ReadonlyMap<string, { readonly admin: boolean }> | null
+}
+
+/** What has changed of one room, a line each. */
+export const newsOf = (before: RoomSeen | undefined, now: RoomSeen, self: string): string[] => {
   const place = labelOf(now)
   if (now.access === 'direct' || now.members === null) return []
   if (!now.member) return before?.member === true ? [`* you are not in ${place} any more`] : []

@@ -6,7 +6,7 @@ import { forgetRunning, noteRunning } from '../api/running.ts'
 import { passphraseOf } from '../commands/command.ts'
 import { startPeer } from '../home.ts'
 import { readProfile } from '../identity/keystore.ts'
-import { growHeapFreely } from '../memory.ts'
+import { growHeapFreely, tidyAfterStart } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import type { Options } from './program-options.ts'
 
@@ -57,6 +57,7 @@ export const withPeer = async (
   }
   let url: string | null = null
   if (lasting) {
+    tidyAfterStart()
     const { startApi } = await import('../api/api.ts') // 0.2 s: others are being found meanwhile
     const served = await startApi({ home, peer, command, random: systemRandom })
     ends.defer(served.stop)

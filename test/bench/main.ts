@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   files: async () => (await import('./files.ts')).files,
   ca: async () => (await import('./ca.ts')).ca,
   large: async () => (await import('./large.ts')).large,
+  ui: async () => (await import('./ui.ts')).ui,
 }
 /** Takes minutes, and tens of GiB of addresses on the disk: only when it is asked for. */
 const BY_NAME: ReadonlySet<string> = new Set(['large'])

@@ -25,6 +25,9 @@ const DOORS: readonly { readonly packages: RegExp; readonly doors: readonly stri
   { packages: /^kysely(\/|$)/, doors: ['ca-node/'] },
   { packages: /^(fastify|@fastify\/.*|ws)(\/|$)/, doors: ['peer/api/'] },
   { packages: /^cborg(\/|$)/, doors: ['shared/codec.ts'] },
+  { packages: /^ink(\/|$)/, doors: ['peer/screen/ink.ts'] },
+  { packages: /^string-width(\/|$)/, doors: ['peer/screen/width.ts'] },
+  { packages: /^node-emoji(\/|$)/, doors: ['peer/screen/emoji.ts'] },
 ]
 
 /** Time and chance are arguments: what may be called in one place only. */
