@@ -15,8 +15,8 @@ export default defineConfig({
     expect: { poll: { timeout: 150_000 } }, // a second otherwise
     // On a shared machine a scenario may lose a race with the clock: it is tried once more there, and vitest says so.
     retry: process.env.LANYARD_CI === undefined ? 0 : 1,
-    // Two cores, and tests of which many wait for timers, disks or each other: with two at a time a fifth of both was idle.
-    maxWorkers: 3,
+    // Two cores, and tests of which many wait for timers, disks or each other: with two at a time a fifth of both was idle, with three an eighth.
+    maxWorkers: 4,
     ...(report === undefined ? {} : { reporters: ['default', ['json', { outputFile: report }]] }),
   },
 })

@@ -130,6 +130,7 @@ const listen = (input: NodeJS.ReadStream, output: NodeJS.WriteStream, send: (eve
   input.setRawMode(true)
   input.setEncoding('utf8')
   input.on('data', came)
+  input.resume() // whoever asked for the passphrase has paused it
   process.once('exit', restore) // also when a signal ends the program
   return () => {
     clearTimeout(timer)

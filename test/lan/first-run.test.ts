@@ -73,7 +73,7 @@ testAtTerminal(
       await alice.sees('that user name is reserved')
       await alice.enter('alice')
       await alice.sees('alice has joined “Büro 7”')
-      await alice.sees('alice in the network “Büro 7”')
+      await alice.sees('alice · Büro 7')
       await alice.enter('/quit')
       await alice.sees('ended with 0')
 
