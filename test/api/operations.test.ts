@@ -3,7 +3,19 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type Client, connect, desk, device, files, localClient, messages, people, rooms, transcripts } from 'lanyard'
+import {
+  type Client,
+  compare,
+  connect,
+  desk,
+  device,
+  files,
+  localClient,
+  messages,
+  people,
+  rooms,
+  transcripts,
+} from 'lanyard'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import { type Api, startApi } from '../../peer/api/api.ts'
@@ -80,6 +92,11 @@ describe('all that may be asked of a device', () => {
     expect((await both(people.users, {}))[1].users.find(({ user }) => user === 'bob')).toMatchObject({ blocked: true })
     await both(people.block, { user: 'bob', on: false })
     await refused(people.block, { user: 'nobody', on: true }, 'user-unknown')
+    const [{ number, link }] = await both(compare.compare, { user: '@bob' })
+    await both(compare.checkScanned, { user: 'bob', link })
+    await refused(compare.checkScanned, { user: 'bob', link: `${link}x` }, 'compare-malformed')
+    expect((await both(compare.markCompared, { user: 'bob', number }))[1]).toMatchObject({ state: 'yes' })
+    expect((await both(compare.unmarkCompared, { user: 'bob' }))[1]).toMatchObject({ state: 'no' })
 
     // Rooms
     const [{ room: one }, { room: two }] = await both(rooms.createRoom, { name: '#near' }, { name: 'far' })

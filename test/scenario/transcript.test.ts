@@ -52,7 +52,7 @@ test('what was said in #general is proved by one file and the root, and read wit
   for (const one of [alice, bob]) {
     const open = await judged(one, { ...order, withKeys: true })
     expect(codesOf(open)).toEqual([])
-    const words = ['alice: the price is 10', 'alice: the price is 100', 'bob: agreed', 'bob: closed', 'bob: delete']
+    const words = ['alice: the price is 10', 'alice: the price is 100', 'bob: agreed', 'bob: erased', 'bob: delete']
     expect(spoken(open)).toEqual(words)
     expect(open.messages?.find((message) => message.id === answer)?.of).toBe(id)
     expect(reportLines(open).join('\n')).toMatch(/VERIFIED: each record was signed/)

@@ -53,7 +53,7 @@ export const markCompared = operation({
   method: 'PUT',
   path: '/users/:user/comparison',
   summary: 'Notes that both screens showed this number; refused when a device has come since.',
-  input: z.object({ user, number: z.array(z.string()) }),
+  input: z.object({ user, number: z.array(z.string()).readonly() }),
   output: comparisonShape,
   run: (peer, { user, number }) => {
     peer.comparisons.mark(orThrow(findUser(peer, user)), number)
