@@ -154,7 +154,7 @@ test('the chat attaches to the device that runs; leaving it stops nothing, and w
   const locked = { LANYARD_PASSPHRASE: '' }
   const [chat, other] = [ann.start(['chat', '--plain'], locked), ann.start(['chat', '--json'], locked)]
   const heard = next(ben, says('said in a chat'))
-  chat.child.stdin?.write('/create attic open\n/room #general\nsaid in a chat\n')
+  chat.child.stdin?.write('/create attic open\nup here\n/room #general\nsaid in a chat\n')
   await Promise.all([heard, printed(other, '"ready"')])
   const answered = printed(chat, 'ben: an answer')
   await ben.say(ben.general, 'an answer')
@@ -163,12 +163,13 @@ test('the chat attaches to the device that runs; leaving it stops nothing, and w
   const beside = printed(chat, 'ann: from a script')
   expect(await ann.json(['say', 'from', 'a', 'script'])).toMatchObject({ exit: 0, event: 'stored' })
   await beside
-  chat.child.stdin?.write('/msg @ben between us\n/why\n/pwd\n/react zzz 👍\n/quit\n')
+  chat.child.stdin?.write('/room #attic\n/msg @ben between us\n/why\n/pwd\n/react zzz 👍\n/quit\n')
   const { code, out } = await chat.ended
   expect(code).toBe(0)
   expect(out).toMatch(/^ann in the network “.*”\. \/help lists the commands\.\n/)
   for (const line of ['* #attic', '* #general', 'to @ben: between us', 'connected', 'downloads', 'next: '])
     expect(out).toContain(line)
+  expect(out).toMatch(/\* #attic\n.*ann: up here\n/) // each line went to where the one before had led
   expect(out).not.toContain('ann: said in a chat')
   expect(await ann.json(['status'])).toMatchObject({ exit: 0, peers: 1, running: { command: 'run' } })
 
