@@ -10,7 +10,7 @@ import * as messagesOf from '../api/operations/messages.ts'
 import * as peopleOf from '../api/operations/people.ts'
 import * as roomsOf from '../api/operations/rooms.ts'
 import { eventLine } from '../terminal/lines.ts'
-import { newsOf, type RoomSeen } from '../terminal/room-news.ts'
+import { newsOf } from '../terminal/room-news.ts'
 import type { Backend, Entry, Facts, News, Piece, Transfer } from './backend.ts'
 
 export type ClientBackendParts = Pick<Backend, 'commands' | 'help' | 'run'> & { readonly client: Client }
@@ -23,6 +23,7 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
   const { general, user } = await call(deviceOf.status, {})
   let known = new Map<string, roomsOf.RoomJson>()
   const listeners = new Set<(news: News) => void>()
+  let said: Promise<void> = Promise.resolve() // in the order in which it was written
   const tell = (news: News): void => {
     for (const listener of listeners) listener(news)
   }
@@ -36,9 +37,7 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
     const before = known
     known = new Map(rooms.map((room) => [room.id, room]))
     for (const room of before.size === 0 ? [] : rooms) {
-      const was = before.get(room.id)
-      const lines = newsOf(was === undefined ? undefined : seen(was), seen(room), user)
-      for (const line of lines) tell({ kind: 'notice', ...worded(line), room: null })
+      for (const line of newsOf(before.get(room.id), room, user)) tell({ kind: 'notice', ...worded(line), room: null })
     }
     return rooms.filter(({ member }) => member)
   }
@@ -181,8 +180,11 @@ export const clientBackend = async ({ client, commands, help, run }: ClientBacke
       const found = await Promise.all(ids.map((id) => get(id).catch(() => null)))
       return found.filter((entry) => entry !== null)
     },
-    say: async (room, text, reply) => {
-      await call(messagesOf.say, { ...placed(room), text, ...(reply === null ? {} : { reply }) })
+    say: (room, text, reply) => {
+      const words = { ...placed(room), text, ...(reply === null ? {} : { reply }) }
+      const saying = said.then(() => call(messagesOf.say, words)).then(() => undefined)
+      said = saying.catch(() => undefined)
+      return saying
     },
     edit: async (id, text) => void (await call(messagesOf.edit, { id, text })),
     takeBack: async (id) => void (await call(messagesOf.takeBack, { id })),
@@ -234,11 +236,6 @@ const entryOf = (message: MessageJson, answered: MessageJson | null): Entry => {
     state: state ?? null,
   }
 }
-
-const seen = (room: roomsOf.RoomJson): RoomSeen => ({
-  ...room,
-  members: room.members === null ? null : new Map(room.members.map(({ name, admin }) => [name, { admin }])),
-})
 
 /** How a file stands that nothing has been heard of since the start. */
 const transferOf = ({ id, state, paused, bytes, size, path }: filesOf.FileJson): Transfer | null => {

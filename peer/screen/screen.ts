@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts'
+import { fault } from '../../shared/errors.ts'
 import { MINUTE_MS } from '../../shared/limits.ts'
 import type { Backend } from './backend.ts'
 import { createDeeds } from './deeds.ts'
@@ -67,7 +68,10 @@ export const runScreen = async ({ backend, clock, input, output, environment }: 
     }
   }
 
-  const endNews = backend.on((news) => send({ kind: 'news', news }))
+  const endNews = backend.on((news) => {
+    if (news.kind === 'ended') left.reject(fault('api-not-running', 'it has stopped'))
+    send({ kind: 'news', news })
+  })
   const endKeys = listen(input, output, send)
   const resized = (): void => send({ kind: 'size', ...sizeOf(output) })
   output.on('resize', resized)

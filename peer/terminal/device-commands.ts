@@ -1,8 +1,8 @@
-import { LanyardError, wordsOf } from '../../shared/errors.ts'
-import { usersJson } from '../api/operations/people.ts'
-import { placeOf } from '../api/places.ts'
-import { refusalJson } from '../api/refusal-json.ts'
-import type { Peer } from '../peer.ts'
+import type { z } from 'zod'
+import { mute } from '../api/operations/desk.ts'
+import { renew, sightings } from '../api/operations/device.ts'
+import { users } from '../api/operations/people.ts'
+import { rekeyRoom } from '../api/operations/rooms.ts'
 import { type Commands, type Desk, roomOrHere } from './desk.ts'
 import { userLines } from './lines.ts'
 
@@ -13,11 +13,11 @@ export const DEVICE_HELP = `/users                     who is in the network, an
 /rekey                     a new sender key, from the next message on
 /renew                     renew the certificate of this device now`
 
-export const deviceCommands = ({ peer, show, ...desk }: Desk): Commands => {
-  const mute = (word: string, on: boolean): void => {
-    const room = roomOrHere({ peer, show, ...desk }, word)
-    peer.mute(room, on)
-    const place = placeOf(peer, room)
+export const deviceCommands = (desk: Desk): Commands => {
+  const { client, show } = desk
+  const setMute = async (word: string, on: boolean): Promise<void> => {
+    const { id, place } = await roomOrHere(desk, word)
+    await client.call(mute, { room: id, on })
     show(`* ${place} ${on ? 'makes no noise any more' : 'makes itself heard again'}`, {
       event: 'muted',
       room: place,
@@ -25,38 +25,30 @@ export const deviceCommands = ({ peer, show, ...desk }: Desk): Commands => {
     })
   }
   return {
-    '/users': () => {
-      const users = usersJson(peer)
-      show(userLines(users).join('\n'), { event: 'users', users })
+    '/users': async () => {
+      const { users: all } = await client.call(users, {})
+      show(userLines(all).join('\n'), { event: 'users', users: all })
     },
-    '/why': () => {
-      const known = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => ({
-        device,
-        source,
-        addresses,
-        ...(lastRefusal === null ? {} : refusalJson(lastRefusal)),
-      }))
-      show(whyLines(peer).join('\n'), { event: 'sightings', sightings: known })
+    '/why': async () => {
+      const { sightings: all } = await client.call(sightings, {})
+      const known = all.map(({ present: _, ...sighting }) => sighting)
+      show(whyLines(all).join('\n'), { event: 'sightings', sightings: known })
     },
-    '/mute': (rest) => mute(rest, true),
-    '/unmute': (rest) => mute(rest, false),
+    '/mute': (rest) => setMute(rest, true),
+    '/unmute': (rest) => setMute(rest, false),
     '/rekey': async () => {
-      await peer.rekey(desk.here())
+      await client.call(rekeyRoom, { room: desk.here() })
       show('* a new sender key', { event: 'rekeyed' })
     },
     '/renew': async () => {
-      const refusal = await peer.renew() // its good end comes as an event
-      if (refusal !== null) throw new LanyardError(refusal)
+      await client.call(renew, {}) // its good end comes as an event
     },
   }
 }
 
-const whyLines = (peer: Peer): string[] => {
-  const present = new Set(
-    peer.users().flatMap(({ devices }) => devices.filter((one) => one.present).map((one) => one.device)),
-  )
-  const lines = peer.sightings().map(({ peer: device, source, addresses, lastRefusal }) => {
-    const how = present.has(device) ? 'connected' : lastRefusal === null ? 'not reached yet' : wordsOf(lastRefusal)
+const whyLines = (all: z.output<typeof sightings.output>['sightings']): string[] => {
+  const lines = all.map(({ device, source, addresses, present, reason }) => {
+    const how = present ? 'connected' : (reason ?? 'not reached yet')
     return `…${device.slice(-6)}  by ${source}  ${how}  ${addresses.join(' ')}`
   })
   return lines.length > 0

@@ -1,10 +1,22 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { LanyardError, type Refusal, refuse } from '../../shared/errors.ts'
+import { fault } from '../../shared/errors.ts'
 import { exists } from '../../shared/folder.ts'
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
-import { type FileJson, fileJson } from '../api/operations/files.ts'
-import type { Peer } from '../peer.ts'
+import { HISTORY_PAGE_MAX } from '../../shared/limits.ts'
+import type { Client } from '../api/client.ts'
+import {
+  cancelFile,
+  type FileJson,
+  fetchFile,
+  folder,
+  listFiles,
+  offerFile,
+  pauseFile,
+  removeFile,
+  resumeFile,
+  setFolder,
+} from '../api/operations/files.ts'
+import { history } from '../api/operations/messages.ts'
 import { type Commands, type Desk, needed } from './desk.ts'
 import { plain, sizeOf } from './lines.ts'
 
@@ -18,17 +30,16 @@ export const FILE_HELP = `/send PATH…                offer files and folders i
 /pwd, /cd PATH, /ls        the folder that files go to, and where paths for /send begin`
 
 export const fileCommands = (desk: Desk): Commands => {
-  const { peer, show } = desk
-  const { files } = peer
-  const named = (start: string, usage: string): RecordHash => findFile(peer, needed(start, usage), desk.here())
-  const done = (refusal: Refusal | null, line: string, object: Record<string, unknown>): void => {
-    if (refusal !== null) throw new LanyardError(refusal)
-    show(line, object)
-  }
+  const { client, show } = desk
+  const named = async (start: string, usage: string): Promise<{ readonly file: string }> => ({
+    file: await findFile(client, needed(start, usage), desk.here()),
+  })
+  const folderNow = async (): Promise<string> => (await client.call(folder, {})).folder
   return {
     '/send': async (rest) => {
-      const paths = await pathsOf(files.folder(), needed(rest, '/send PATH'))
-      const { id, skipped } = await files.offer(desk.here(), ...paths)
+      const room = desk.here()
+      const paths = await pathsOf(await folderNow(), needed(rest, '/send PATH'))
+      const { id, skipped } = await client.call(offerFile, { room, paths: [...paths] })
       const file = paths.join(', ')
       const left = skipped === 0 ? '' : `; ${skipped} links and the like are left out`
       show(`* offered ${file}; keep this running while others fetch it${left}`, {
@@ -42,51 +53,54 @@ export const fileCommands = (desk: Desk): Commands => {
     '/files': async (rest) => {
       const [word, start = ''] = rest.split(/\s+/)
       if (word === 'delete') {
-        const id = named(start, '/files delete ID')
-        return done(await files.remove(id), '* deleted here', { event: 'file-deleted', id })
+        const { id } = await client.call(removeFile, await named(start, '/files delete ID'))
+        show('* deleted here', { event: 'file-deleted', id })
+        return
       }
-      const listed = files.list(desk.here()).map((file) => fileJson(peer, file))
-      show(fileLines(listed).join('\n'), { event: 'files', files: listed })
+      const { files } = await client.call(listFiles, { room: desk.here() })
+      show(fileLines(files).join('\n'), { event: 'files', files })
     },
-    '/get': (rest) => {
-      const refusal = files.fetch(named(rest, '/get ID')) // how it goes comes as events
-      if (refusal !== null) throw new LanyardError(refusal)
+    '/get': async (rest) => {
+      await client.call(fetchFile, await named(rest, '/get ID')) // how it goes comes as events
     },
     '/pause': async (rest) => {
-      const refusal = await files.pause(named(rest, '/pause ID'))
-      if (refusal !== null) throw new LanyardError(refusal)
+      await client.call(pauseFile, await named(rest, '/pause ID'))
     },
-    '/resume': (rest) => {
-      const id = named(rest, '/resume ID')
-      done(files.resume(id), '* it goes on', { event: 'file-resumed', id })
+    '/resume': async (rest) => {
+      const { id } = await client.call(resumeFile, await named(rest, '/resume ID'))
+      show('* it goes on', { event: 'file-resumed', id })
     },
     '/cancel': async (rest) => {
-      const id = named(rest, '/cancel ID')
-      done(await files.cancel(id), '* cancelled', { event: 'file-cancelled', id })
+      const { id } = await client.call(cancelFile, await named(rest, '/cancel ID'))
+      show('* cancelled', { event: 'file-cancelled', id })
     },
-    '/pwd': () => show(files.folder(), { event: 'folder', folder: files.folder() }),
+    '/pwd': async () => {
+      const there = await folderNow()
+      show(there, { event: 'folder', folder: there })
+    },
     '/cd': async (rest) => {
-      const folder = await files.setFolder(needed(rest, '/cd PATH'))
-      show(`* files go to ${folder} from now on`, { event: 'folder', folder })
+      const { folder: there } = await client.call(setFolder, { path: needed(rest, '/cd PATH') })
+      show(`* files go to ${there} from now on`, { event: 'folder', folder: there })
     },
     '/ls': async () => {
-      const entries = await entriesOf(files.folder())
-      show(entryLines(entries).join('\n'), { event: 'listing', folder: files.folder(), entries })
+      const there = await folderNow()
+      const entries = await entriesOf(there)
+      show(entryLines(entries).join('\n'), { event: 'listing', folder: there, entries })
     },
   }
 }
 
 /** An offer by the beginning of its id, in a room. @throws LanyardError `file-not-held` */
-const findFile = (peer: Peer, start: string, room: RoomId): RecordHash => {
-  const found = peer.files.list(room).findLast(({ id }) => id.startsWith(start))
+const findFile = async (client: Client, start: string, room: string): Promise<string> => {
+  const { files } = await client.call(listFiles, { room })
+  const found = files.findLast(({ id }) => id.startsWith(start))
   if (found !== undefined) return found.id
   // Our own from another device, and what came before files were listed, are messages all the same.
-  const message = peer.history(room, LOOKED_THROUGH).findLast(({ id }) => id.startsWith(start))
-  if (message?.content?.kind === 'file') return message.id
-  throw new LanyardError(refuse('file-not-held', `no file message ${start}`))
+  const { messages } = await client.call(history, { room, limit: HISTORY_PAGE_MAX })
+  const message = messages.findLast(({ id }) => id.startsWith(start))
+  if (message?.file !== undefined) return message.id
+  throw fault('file-not-held', `no file message ${start}`)
 }
-
-const LOOKED_THROUGH = 1_000 // messages: what somebody fetches was on the screen a while ago
 
 /** What was offered, a line each. */
 export const fileLines = (files: readonly FileJson[]): string[] =>
@@ -140,7 +154,7 @@ export type Entry = { readonly name: string; readonly kind: 'file' | 'folder'; r
 export const entriesOf = async (folder: string): Promise<readonly Entry[]> => {
   const names = await readdir(folder).catch((cause: unknown): string[] => {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return []
-    throw new LanyardError(refuse('file-unreadable', folder), { cause })
+    throw fault('file-unreadable', folder, cause)
   })
   const entries: Entry[] = []
   for (const name of names.filter((one) => !one.startsWith('.')).sort()) {

@@ -53,6 +53,8 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
       return event.reason === undefined ? null : `* from ${event.user} by the libp2p connection: ${event.reason}`
     case 'file':
       return fileLine(event)
+    case 'gap':
+      return '* something has happened that could not be told here: /history shows what was said'
     case 'ended':
       return '! this device has stopped'
     case 'ready':
@@ -65,7 +67,6 @@ export const eventLine = (event: ApiEvent, placeOf: Elsewhere): string | null =>
     case 'read':
     case 'expired':
     case 'unread':
-    case 'gap':
       return null
   }
 }

@@ -1,6 +1,6 @@
-import { orThrow } from '../../shared/errors.ts'
-import { messageJson } from '../api/message-json.ts'
-import { findUser, placeOf } from '../api/places.ts'
+import { markRead } from '../api/operations/desk.ts'
+import { edit, history, react, say, search, takeBack } from '../api/operations/messages.ts'
+import { block } from '../api/operations/people.ts'
 import { type Commands, type Desk, findMessage, firstWord, needed } from './desk.ts'
 import { messageLine } from './lines.ts'
 
@@ -15,64 +15,65 @@ export const MESSAGE_HELP = `/reply ID TEXT             answer a message
 /block @USER, /unblock @USER   show nothing of somebody here, or again`
 
 export const messageCommands = (desk: Desk): Commands => {
-  const { peer, show } = desk
+  const { client, self, show } = desk
+  const setBlock = async (word: string, on: boolean): Promise<string> =>
+    (await client.call(block, { user: word, on })).user
   return {
     '/reply': async (rest) => {
+      const room = desk.here()
       const [start, text] = firstWord(rest)
-      const reply = findMessage(desk, start, '/reply ID TEXT')
-      const id = await peer.say(desk.here(), needed(text, '/reply ID TEXT'), { reply })
+      const { id: reply } = await findMessage(desk, start, '/reply ID TEXT')
+      const { id } = await client.call(say, { room, text: needed(text, '/reply ID TEXT'), reply })
       show(`  answered ${start}`, { event: 'stored', id, reply, text })
     },
     '/edit': async (rest) => {
       const [start, text] = firstWord(rest)
-      const id = findMessage(desk, start, '/edit ID TEXT')
-      await peer.edit(id, needed(text, '/edit ID TEXT'))
+      const { id } = await findMessage(desk, start, '/edit ID TEXT')
+      await client.call(edit, { id, text: needed(text, '/edit ID TEXT') })
       show(`  edited ${start}`, { event: 'edited', id, text })
     },
     '/delete': async (rest) => {
-      const id = findMessage(desk, rest, '/delete ID')
-      await peer.takeBack(id)
+      const { id } = await findMessage(desk, rest, '/delete ID')
+      await client.call(takeBack, { id })
       show(`  taken back`, { event: 'deleted', id })
     },
     '/react': async (rest) => {
       const [start, emoji] = firstWord(rest)
-      const id = findMessage(desk, start, '/react ID EMOJI')
-      const before = peer.message(id)?.reactions ?? []
-      const on = !before.some((one) => one.emoji === emoji && one.users.includes(peer.self.user))
-      await peer.react(id, needed(emoji, '/react ID EMOJI'), on)
+      const { id, reactions = [] } = await findMessage(desk, start, '/react ID EMOJI')
+      const on = !reactions.some((one) => one.emoji === emoji && one.users.includes(self.user))
+      await client.call(react, { id, emoji: needed(emoji, '/react ID EMOJI'), on })
       show(on ? `  ${emoji}` : `  ${emoji} taken off`, { event: 'reacted', id, emoji, on })
     },
     '/search': async (rest) => {
-      const hits = await peer.search(needed(rest, '/search WORDS'))
+      const { hits } = await client.call(search, { words: needed(rest, '/search WORDS') })
       for (const { message } of hits.toReversed()) {
-        const told = messageJson(message, placeOf(peer, message.room))
-        show(messageLine(told, told.room), { ...told, event: 'found' })
+        show(messageLine(message, message.room), { ...message, event: 'found' })
       }
       show(hits.length === 0 ? '* nothing found' : `* ${hits.length} found`, {
         event: 'search-end',
         found: hits.length,
       })
     },
-    '/read': () => peer.markRead(desk.here()),
-    '/ids': () => {
-      for (const message of peer.history(desk.here(), RECENT)) {
-        const { id, state } = message
+    '/read': async () => {
+      await client.call(markRead, { room: desk.here() })
+    },
+    '/ids': async () => {
+      const { messages } = await client.call(history, { room: desk.here(), limit: RECENT })
+      for (const message of messages) {
+        const { id, state = null } = message
         const far =
           state === null
             ? ''
             : `  [${state.devices === 0 ? 'stored' : `at ${state.devices}`}${state.readBy.length === 0 ? '' : `, read by ${state.readBy.join(', ')}`}]`
-        const told = messageJson(message, placeOf(peer, message.room))
-        show(`${id.slice(0, 8)}  ${messageLine(told)}${far}`, { ...told, event: 'id', state })
+        show(`${id.slice(0, 8)}  ${messageLine(message)}${far}`, { ...message, event: 'id', state })
       }
     },
-    '/block': (rest) => {
-      const user = orThrow(findUser(peer, needed(rest, '/block @USER')))
-      peer.block(user)
+    '/block': async (rest) => {
+      const user = await setBlock(needed(rest, '/block @USER'), true)
       show(`* nothing of ${user} is shown here any more`, { event: 'blocked', user, on: true })
     },
-    '/unblock': (rest) => {
-      const user = orThrow(findUser(peer, needed(rest, '/unblock @USER')))
-      peer.block(user, false)
+    '/unblock': async (rest) => {
+      const user = await setBlock(needed(rest, '/unblock @USER'), false)
       show(`* ${user} is shown again`, { event: 'blocked', user, on: false })
     },
   }

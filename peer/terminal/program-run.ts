@@ -21,14 +21,14 @@ export const addRunCommands = (program: Command): void => {
       refuseUnknown(command)
       const given = optionsOf<{ readonly plain?: boolean }>(command)
       const options = await joinAtFirst(given)
-      await withPeer(options, { command: 'chat', lasting: true }, async (peer) => {
+      await withClient(options, { command: 'chat', lasting: true }, async ({ client }) => {
         if (!hasScreen(given)) {
-          await chat({ peer, json: options.json === true, input: process.stdin, output: process.stdout })
+          await chat({ client, json: options.json === true, input: process.stdin, output: process.stdout })
           return
         }
         process.env.NODE_ENV ??= 'production' // React draws twice as fast without its own checks
         const { openScreen } = await import('../screen/open.ts')
-        await openScreen(peer)
+        await openScreen(client)
       })
     })
   program

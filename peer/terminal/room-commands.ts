@@ -1,8 +1,19 @@
-import { LanyardError, orThrow, refuse } from '../../shared/errors.ts'
+import { LanyardError, refuse } from '../../shared/errors.ts'
 import { DAY_MS } from '../../shared/limits.ts'
-import { type RoomJson, roomJson } from '../api/operations/rooms.ts'
-import { findPlace, findUser, placeOf } from '../api/places.ts'
-import { type Commands, type Desk, firstWord, needed, roomOrHere } from './desk.ts'
+import { say } from '../api/operations/messages.ts'
+import {
+  changeRoom,
+  createRoom,
+  getRoom,
+  grant,
+  invite,
+  joinRoom,
+  leaveRoom,
+  listRooms,
+  type RoomJson,
+  removeMember,
+} from '../api/operations/rooms.ts'
+import { type Commands, type Desk, firstWord, nameOf, needed, roomOrHere } from './desk.ts'
 
 /** What the commands of rooms do, a line each. */
 export const ROOM_HELP = `/rooms                     your rooms, and open ones that you may join
@@ -19,93 +30,92 @@ export const ROOM_HELP = `/rooms                     your rooms, and open ones t
 /msg @USER TEXT            say something to one user alone`
 
 export const roomCommands = (desk: Desk): Commands => {
-  const { peer, show } = desk
-  const { politics } = peer
-  const user = (word: string, usage: string) => orThrow(findUser(peer, needed(word, usage)))
-  const did = (what: string, object: Record<string, unknown>): void =>
-    show(`* ${what}`, { event: 'room', room: placeOf(peer, desk.here()), ...object })
+  const { client, self, show } = desk
+  const did = async (what: string, object: Record<string, unknown>, room: string): Promise<void> =>
+    show(`* ${what}`, { event: 'room', room: (await roomOrHere(desk, room)).place, ...object })
   return {
-    '/rooms': () => {
-      const rooms = peer.rooms().map((room) => roomJson(peer, room))
+    '/rooms': async () => {
+      const { rooms } = await client.call(listRooms, {})
       show(roomLines(rooms).join('\n'), { event: 'rooms', rooms })
     },
-    '/room': (rest) => {
-      desk.goTo(orThrow(findPlace(peer, needed(rest, '/room #ROOM or /room @USER'))))
+    '/room': async (rest) => {
+      const { room } = await client.call(getRoom, { room: needed(rest, '/room #ROOM or /room @USER') })
+      await desk.goTo(room)
     },
     '/create': async (rest) => {
       const words = rest.split(/\s+/)
       const options = new Set(['invite', 'open', 'since-join', 'all'])
       const name = words.filter((word) => !options.has(word)).join(' ')
-      const room = await politics.found({
-        name: needed(name, '/create NAME [invite|open] [since-join]').replace(/^#/, ''),
+      const { room } = await client.call(createRoom, {
+        name: needed(name, '/create NAME [invite|open] [since-join]'),
         access: words.includes('open') ? 'open' : 'invite',
         history: words.includes('since-join') ? 'since-join' : 'all',
       })
-      desk.goTo(room)
+      await desk.goTo(room)
     },
     '/join': async (rest) => {
-      const room = orThrow(findPlace(peer, needed(rest, '/join #ROOM')))
-      await politics.join(room)
-      desk.goTo(room)
+      const { room } = await client.call(joinRoom, { room: needed(rest, '/join #ROOM') })
+      await desk.goTo(room)
     },
     '/leave': async (rest) => {
-      const room = roomOrHere(desk, rest)
-      const place = placeOf(peer, room)
-      await politics.leave(room)
-      did(`you have left ${place}`, { room: place, left: true })
-      if (room === desk.here()) desk.goTo(peer.general)
+      const { id, place } = await roomOrHere(desk, rest)
+      await client.call(leaveRoom, { room: id })
+      show(`* you have left ${place}`, { event: 'room', room: place, left: true })
+      if (id === desk.here()) await desk.goTo(await roomOrHere(desk, self.general))
     },
     '/invite': async (rest) => {
-      const name = user(rest, '/invite @USER')
-      await politics.invite(desk.here(), name)
-      did(`${name} is invited`, { invited: name })
+      const room = desk.here()
+      const name = nameOf(needed(rest, '/invite @USER'))
+      await client.call(invite, { room, user: rest })
+      await did(`${name} is invited`, { invited: name }, room)
     },
     '/remove': async (rest) => {
-      const name = user(rest, '/remove @USER')
-      await politics.remove(desk.here(), name)
-      did(`${name} is removed: what is said from now on is not for them`, { removed: name })
+      const room = desk.here()
+      const name = nameOf(needed(rest, '/remove @USER'))
+      await client.call(removeMember, { room, user: rest })
+      await did(`${name} is removed: what is said from now on is not for them`, { removed: name }, room)
     },
     '/admin': async (rest) => {
-      const name = user(rest, '/admin @USER')
-      await politics.grant(desk.here(), name, true)
-      did(`${name} is an admin now`, { admin: name })
+      const room = desk.here()
+      const name = nameOf(needed(rest, '/admin @USER'))
+      await client.call(grant, { room, user: rest, admin: true })
+      await did(`${name} is an admin now`, { admin: name }, room)
     },
     '/member': async (rest) => {
-      const name = user(rest, '/member @USER')
-      await politics.grant(desk.here(), name, false)
-      did(`${name} is no admin any more`, { member: name })
+      const room = desk.here()
+      const name = nameOf(needed(rest, '/member @USER'))
+      await client.call(grant, { room, user: rest, admin: false })
+      await did(`${name} is no admin any more`, { member: name }, room)
     },
     '/topic': async (rest) => {
-      await politics.change(desk.here(), { topic: rest })
-      did('the topic is changed', { topic: rest })
+      const room = desk.here()
+      await client.call(changeRoom, { room, topic: rest })
+      await did('the topic is changed', { topic: rest }, room)
     },
     '/rename': async (rest) => {
-      await politics.change(desk.here(), { name: needed(rest, '/rename NAME').replace(/^#/, '') })
-      did('the room has another name', { name: rest })
+      const room = desk.here()
+      await client.call(changeRoom, { room, name: needed(rest, '/rename NAME') })
+      await did('the room has another name', { name: rest }, room)
     },
     '/keep': async (rest) => {
+      const room = desk.here()
       const keepMs = keepOf(rest)
-      await politics.change(desk.here(), { keepMs })
-      did(keepMs === 0 ? 'messages are kept for ever' : `messages are kept for ${rest} days`, { keepMs })
+      await client.call(changeRoom, { room, keepMs })
+      const line = keepMs === 0 ? 'messages are kept for ever' : `messages are kept for ${rest} days`
+      await did(line, { keepMs }, room)
     },
-    '/members': () => {
-      const room = peer.rooms().find(({ id }) => id === desk.here())
-      const members = [...(room?.members ?? [])].map(([name, { admin }]) => ({ name, admin }))
+    '/members': async () => {
+      const { place, members } = await roomOrHere(desk)
       const line =
-        room?.members == null
+        members === null
           ? 'everybody in the network'
           : members.map(({ name, admin }) => `${name}${admin ? ' (admin)' : ''}`).join('\n')
-      show(line, {
-        event: 'members',
-        room: placeOf(peer, desk.here()),
-        members: room?.members == null ? null : members,
-      })
+      show(line, { event: 'members', room: place, members })
     },
     '/msg': async (rest) => {
       const [word, text] = firstWord(rest)
-      const name = user(word, '/msg @USER TEXT')
-      const room = peer.direct(name)
-      const id = await peer.say(room, needed(text, '/msg @USER TEXT'))
+      const name = nameOf(needed(word, '/msg @USER TEXT'))
+      const { id } = await client.call(say, { room: `@${name}`, text: needed(text, '/msg @USER TEXT') })
       show(`  to @${name}: ${text}`, { event: 'stored', id, room: `@${name}`, text })
     },
   }

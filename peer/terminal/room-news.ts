@@ -1,39 +1,37 @@
-import type { RoomId } from '../../shared/ids.ts'
-import { labelOf } from '../api/places.ts'
-import type { ListedRoom } from '../peer.ts'
+import type { Client } from '../api/client.ts'
+import { listRooms, type RoomJson } from '../api/operations/rooms.ts'
 
-/** Tells what has changed in the rooms since it was asked last, a line each, for people. */
-export const createRoomNews = (list: () => readonly ListedRoom[], self: string): ((room: RoomId) => string[]) => {
-  let known = new Map(list().map((room) => [room.id, room]))
-  return (id) => {
+/** Tells what has changed of a room since it was asked last, a line each, for people. @param self our user */
+export const createRoomNews = async (client: Client, self: string): Promise<(room: string) => Promise<string[]>> => {
+  const list = async (): Promise<Map<string, RoomJson>> =>
+    new Map((await client.call(listRooms, {})).rooms.map((room) => [room.id, room]))
+  const known = await list()
+  return async (id) => {
     const before = known.get(id)
-    known = new Map(list().map((room) => [room.id, room]))
-    const now = known.get(id)
-    return now === undefined ? [] : newsOf(before, now, self)
+    const now = (await list()).get(id)
+    if (now === undefined) return []
+    known.set(id, now) // of other rooms it is told when they are asked for
+    return newsOf(before, now, self)
   }
 }
 
-/** A room, as far as there is news of it. */
-export type RoomSeen = Pick<ListedRoom, 'access' | 'name' | 'topic' | 'member'> & {
-  readonly members: ReadonlyMap<string, { readonly admin: boolean }> | null
-}
-
 /** What has changed of one room, a line each. */
-export const newsOf = (before: RoomSeen | undefined, now: RoomSeen, self: string): string[] => {
-  const place = labelOf(now)
+export const newsOf = (before: RoomJson | undefined, now: RoomJson, self: string): string[] => {
+  const { place } = now
   if (now.access === 'direct' || now.members === null) return []
   if (!now.member) return before?.member === true ? [`* you are not in ${place} any more`] : []
   if (before?.member !== true) return [`* you are in ${place} now   /room ${place}`]
   const lines: string[] = []
-  for (const [user, { admin }] of now.members) {
-    const was = before.members?.get(user)
-    if (was === undefined) lines.push(`* ${user} is in ${place} now`)
-    else if (was.admin !== admin) lines.push(`* ${user} is ${admin ? 'an admin' : 'no admin any more'} in ${place}`)
+  for (const { name, admin } of now.members) {
+    const was = before.members?.find((one) => one.name === name)
+    if (was === undefined) lines.push(`* ${name} is in ${place} now`)
+    else if (was.admin !== admin) lines.push(`* ${name} is ${admin ? 'an admin' : 'no admin any more'} in ${place}`)
   }
-  for (const user of before.members?.keys() ?? []) {
-    if (user !== self && !now.members.has(user)) lines.push(`* ${user} is not in ${place} any more`)
+  const names = new Set(now.members.map(({ name }) => name))
+  for (const { name } of before.members ?? []) {
+    if (name !== self && !names.has(name)) lines.push(`* ${name} is not in ${place} any more`)
   }
-  if (before.name !== now.name) lines.push(`* ${labelOf(before)} is called ${place} now`)
+  if (before.name !== now.name) lines.push(`* ${before.place} is called ${place} now`)
   if (before.topic !== now.topic) lines.push(`* ${place}: ${now.topic === '' ? 'no topic any more' : now.topic}`)
   return lines
 }

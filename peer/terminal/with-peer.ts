@@ -34,8 +34,19 @@ export const withClient = async (
     await withPeer(options, work, (peer) => run({ client: localClient(peer), settled: false }))
     return
   }
+  if (work.lasting === true) stopAtSignals(() => running[Symbol.asyncDispose]()) // the device goes on
   for (const address of options.peer ?? []) await running.call(meet, { address })
   await run({ client: running, settled: true })
+}
+
+/** Ends the process at a signal, once it has stopped what it runs; what gives a terminal back waits for `exit`. */
+const stopAtSignals = (stop: () => PromiseLike<void>): void => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      const exit = (): void => process.exit(signal === 'SIGINT' ? 130 : 0)
+      void stop().then(exit, exit)
+    })
+  }
 }
 
 /** Starts the device of the home, runs `run`, and stops it in good order, at a signal too. */
@@ -51,10 +62,7 @@ export const withPeer = async (
   const bytesPerSecond = options.limit === undefined ? undefined : limitOf(options.limit)
   await using ends = new AsyncDisposableStack()
   const peer = ends.use(await startPeer(home, passphrase, { ...options, bytesPerSecond }))
-  const stop = (): Promise<void> => ends.disposeAsync()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => void stop().finally(() => process.exit(signal === 'SIGINT' ? 130 : 0)))
-  }
+  stopAtSignals(() => ends.disposeAsync())
   let url: string | null = null
   if (lasting) {
     tidyAfterStart()

@@ -41,6 +41,15 @@ const fed = (args: readonly string[], input: string): Running['ended'] => {
   running.child.stdin?.end(input)
   return running.ended
 }
+/** Waits until a command has printed that. */
+const printed = ({ child }: Running, text: string): Promise<void> =>
+  new Promise((resolve) => {
+    let out = ''
+    child.stdout?.on('data', (data) => {
+      out += String(data)
+      if (out.includes(text)) resolve()
+    })
+  })
 const linesOf = (out: string): Record<string, unknown>[] =>
   out
     .trim()
@@ -107,7 +116,7 @@ test('rooms are made and changed, and something is said there, by words or by wh
   ])
 })
 
-test('what was said is shown, found and signed for; a file is offered; the device is looked at, and stopped', async () => {
+test('what was said is shown, found and signed for; a file is offered; the device is looked at', async () => {
   const file = join(homes.folder, 'note.txt')
   await writeFile(file, 'for the record')
   const [history, search, receipt] = await Promise.all([
@@ -139,9 +148,36 @@ test('what was said is shown, found and signed for; a file is offered; the devic
   expect(verdicts).toMatchObject({ certificate: 'good', clock: 'good', CA: 'good', peers: 'good', port: 'good' })
   expect(await ann.json(['cancel', String(id).slice(0, 8)])).toMatchObject({ exit: 0, event: 'cancel' })
   expect(await ann.json(['room', 'leave', '#build'])).toMatchObject({ exit: 0, event: 'left', room: '#build' })
+})
+
+test('the chat attaches to the device that runs; leaving it stops nothing, and when the device ends it says so', async () => {
+  const locked = { LANYARD_PASSPHRASE: '' }
+  const [chat, other] = [ann.start(['chat', '--plain'], locked), ann.start(['chat', '--json'], locked)]
+  const heard = next(ben, says('said in a chat'))
+  chat.child.stdin?.write('/create attic open\nup here\n/room #general\nsaid in a chat\n')
+  await Promise.all([heard, printed(other, '"ready"')])
+  const answered = printed(chat, 'ben: an answer')
+  await ben.say(ben.general, 'an answer')
+  await answered
+  // What another program says through the device is shown to whoever looks; what was typed here stands here already.
+  const beside = printed(chat, 'ann: from a script')
+  expect(await ann.json(['say', 'from', 'a', 'script'])).toMatchObject({ exit: 0, event: 'stored' })
+  await beside
+  chat.child.stdin?.write('/room #attic\n/msg @ben between us\n/why\n/pwd\n/react zzz 👍\n/quit\n')
+  const { code, out } = await chat.ended
+  expect(code).toBe(0)
+  expect(out).toMatch(/^ann in the network “.*”\. \/help lists the commands\.\n/)
+  for (const line of ['* #attic', '* #general', 'to @ben: between us', 'connected', 'downloads', 'next: '])
+    expect(out).toContain(line)
+  expect(out).toMatch(/\* #attic\n.*ann: up here\n/) // each line went to where the one before had led
+  expect(out).not.toContain('ann: said in a chat')
+  expect(await ann.json(['status'])).toMatchObject({ exit: 0, peers: 1, running: { command: 'run' } })
 
   device.child.kill('SIGINT')
   expect((await device.ended).code).toBe(130)
+  const ended = await other.ended
+  expect(ended.code).toBe(1)
+  expect(linesOf(ended.out).slice(-2)).toMatchObject([{ event: 'ended' }, { event: 'error', code: 'api-not-running' }])
   const alone = await ann.json(['status', '--wait', '0'])
   expect(alone).toMatchObject({ exit: 0, user: 'ann', running: null })
 })

@@ -170,8 +170,20 @@ test.skipIf(withoutTmux)('a day at two screens, of 80 × 24 and 200 × 50', asyn
   await alice.enter('/theme none')
   await expect.poll(async () => (await alice.painted()).includes('\u001b[38;')).toBe(false)
 
+  // A second screen of one device, which needs no passphrase; it ends with the device, and says so.
+  const beside = await terminals.open('beside', "PS1='$ ' sh", { columns: 80, rows: 24 })
+  await beside.enter(`LANYARD_PASSPHRASE= ${chatOf('alice', address)}`)
+  await beside.sees('while you look elsewhere')
+  await beside.enter('/room #plans')
+  await beside.sees('#plans ›')
+  await beside.enter('/room #general')
+  await beside.sees('#general ›')
+  await beside.enter('from the second screen')
+  for (const screen of [alice, beside, bob]) await screen.sees(/alice {2}from the second screen/)
+
   // Leaving gives the terminal back as it was: what is typed shows, and nothing of the chat is left.
   await alice.enter('/quit')
+  await beside.sees(/lanyard: no lanyard that can be asked.*\n(.*\n)?next: start one/)
   await alice.sees(/\n\$ ?\n/)
   expect(await alice.screen()).not.toContain('#general')
   await alice.enter('echo still $((40 + 2))')

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, vi } from 'vitest'
+import { localClient } from '../../peer/api/client.ts'
 import { chat } from '../../peer/terminal/chat.ts'
 import type { Resident } from './world.ts'
 
@@ -11,7 +12,7 @@ export const sitDown = ({ peer }: Pick<Resident, 'peer'>) => {
   output.on('data', (bytes: Buffer) => {
     screen += bytes.toString()
   })
-  const over = chat({ peer, json: false, input, output })
+  const over = chat({ client: localClient(peer), json: false, input, output })
   return {
     type: (line: string) => void input.write(`${line}\n`),
     /** Waits until the screen shows this, and looks at what comes after it from then on. */

@@ -28,7 +28,7 @@ export const fileShape = z.object({
 })
 export type FileJson = z.output<typeof fileShape>
 
-export const fileJson = (peer: Pick<Peer, 'rooms'>, file: ListedFile): FileJson => ({
+const fileJson = (peer: Pick<Peer, 'rooms'>, file: ListedFile): FileJson => ({
   ...file,
   roomId: file.room,
   room: placeOf(peer, file.room),

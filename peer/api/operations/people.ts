@@ -27,7 +27,7 @@ export const userShape = z.object({
 })
 export type UserJson = z.output<typeof userShape>
 
-export const usersJson = (peer: Peer): UserJson[] => {
+const usersJson = (peer: Peer): UserJson[] => {
   const blocked = new Set(peer.blocked())
   return peer.users().map(({ user, self, devices }) => ({
     user,

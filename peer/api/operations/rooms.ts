@@ -29,7 +29,7 @@ export const roomShape = z.object({
 })
 export type RoomJson = z.output<typeof roomShape>
 
-export const roomJson = (peer: Peer, room: ListedRoom): RoomJson => ({
+const roomJson = (peer: Peer, room: ListedRoom): RoomJson => ({
   ...room,
   place: labelOf(room),
   members: room.members === null ? null : [...room.members].map(([name, { admin }]) => ({ name, admin })),
