@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { fault } from '../../shared/errors.ts'
+import { API_EVENTS_KEPT } from '../../shared/limits.ts'
 import type { Peer } from '../peer.ts'
 import type { ApiEvent } from './event-json.ts'
 import type { BytesOperation, Operation } from './operation.ts'
@@ -45,6 +46,34 @@ export const localClient = (peer: Peer): Client => {
     },
     [Symbol.asyncDispose]: async () => {
       for (const end of ends) end()
+    },
+  }
+}
+
+/**
+ * The client of a device that has just started: what happens before anybody listens waits for the first who does, since
+ * sessions begin, and messages come, while the rest of the program still loads.
+ */
+export const listeningClient = (client: Client): Client => {
+  let early: ApiEvent[] | null = []
+  const endEarly = client.on((event) => {
+    if (early !== null && early.length < API_EVENTS_KEPT) early.push(event)
+  })
+  return {
+    ...client,
+    on: (listener) => {
+      const waiting = early ?? []
+      early = null
+      endEarly()
+      let ended = false
+      queueMicrotask(() => {
+        for (const event of waiting) if (!ended) listener(event)
+      })
+      const end = client.on(listener)
+      return () => {
+        ended = true
+        end()
+      }
     },
   }
 }

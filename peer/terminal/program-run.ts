@@ -36,8 +36,8 @@ export const addRunCommands = (program: Command): void => {
     .description('run this device without a screen, until it is stopped; other commands then work through it')
     .action(async (_options: unknown, command: Command) => {
       const options = optionsOf(command)
-      await withPeer(options, { command: 'run', lasting: true }, (peer, api) =>
-        runHeadless({ peer, api, json: options.json === true, output: process.stdout }),
+      await withPeer(options, { command: 'run', lasting: true }, ({ peer, url }) =>
+        runHeadless({ peer, api: url, json: options.json === true, output: process.stdout }),
       )
     })
   program

@@ -1,6 +1,6 @@
 import { fault } from '../../shared/errors.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { type Client, localClient } from '../api/client.ts'
+import { type Client, listeningClient, localClient } from '../api/client.ts'
 import { meet } from '../api/operations/device.ts'
 import { forgetRunning, noteRunning } from '../api/running.ts'
 import { passphraseOf } from '../commands/command.ts'
@@ -21,6 +21,9 @@ export type Work = {
 /** A device for a command: `settled` when it runs anyway, and knows already what there is to know. */
 export type Helper = { readonly client: Client; readonly settled: boolean }
 
+/** A device that runs in this process; `url`: of its API, of a command that goes on. */
+export type Started = { readonly peer: Peer; readonly client: Client; readonly url: string | null }
+
 /** Works with the device that runs in this home, or starts it for as long as the work takes. */
 export const withClient = async (
   options: Options,
@@ -31,7 +34,7 @@ export const withClient = async (
   const { connectIfRunning } = await import('../api/remote-client.ts')
   await using running = await connectIfRunning(options.home)
   if (running === null) {
-    await withPeer(options, work, (peer) => run({ client: localClient(peer), settled: false }))
+    await withPeer(options, work, ({ client }) => run({ client, settled: false }))
     return
   }
   if (work.lasting === true) stopAtSignals(() => running[Symbol.asyncDispose]()) // the device goes on
@@ -53,7 +56,7 @@ const stopAtSignals = (stop: () => PromiseLike<void>): void => {
 export const withPeer = async (
   options: Options,
   { command, lasting = false }: Work,
-  run: (peer: Peer, url: string | null) => Promise<void>,
+  run: (device: Started) => Promise<void>,
 ): Promise<void> => {
   const { home } = options
   await readProfile(home) // whoever has not joined is told so before a passphrase is asked for
@@ -62,6 +65,7 @@ export const withPeer = async (
   const bytesPerSecond = options.limit === undefined ? undefined : limitOf(options.limit)
   await using ends = new AsyncDisposableStack()
   const peer = ends.use(await startPeer(home, passphrase, { ...options, bytesPerSecond }))
+  const client = listeningClient(localClient(peer))
   stopAtSignals(() => ends.disposeAsync())
   let url: string | null = null
   if (lasting) {
@@ -74,9 +78,8 @@ export const withPeer = async (
     await noteRunning(home, { pid: process.pid, command, port: null, socket: null })
     ends.defer(() => forgetRunning(home))
   }
-  const client = localClient(peer)
   for (const address of options.peer ?? []) await client.call(meet, { address })
-  await run(peer, url)
+  await run({ peer, client, url })
 }
 
 /** Bytes a second. */

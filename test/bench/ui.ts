@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { connect, messages } from 'lanyard'
 import type { Peer } from '../../peer/peer.ts'
 import { PASSPHRASE, runningClock, testCa } from '../support/enrolment.ts'
 import { openHomes } from '../support/homes.ts'
@@ -22,7 +23,7 @@ const KEYS = 'QXZJKVWY' // of which nothing else that is drawn has any
 
 /**
  * The screen as a program in a terminal: from a key press until its letter is drawn, with a long history, while nothing and
- * while 200 messages a second come; and what a running device takes while nothing happens.
+ * while 200 messages a second come; the round trip of its API; and what a running device takes while nothing happens.
  */
 export const ui: Bench = async (say) => {
   await using ca = await testCa({ clock: runningClock() })
@@ -63,6 +64,8 @@ export const ui: Bench = async (say) => {
   const calm = await press(terminal)
   say(`calm: p50 ${median(calm).toFixed(1)} ms, p99 ${percentile(calm, 0.99).toFixed(1)} ms`)
   const scrolled = await scroll(terminal)
+  const asked = await roundTrips(home('alice'))
+  say(`API: p50 ${median(asked).toFixed(2)} ms, p99 ${percentile(asked, 0.99).toFixed(2)} ms`)
   const stream = streaming(bob)
   await pause(1_000)
   const busy = await press(terminal)
@@ -75,6 +78,8 @@ export const ui: Bench = async (say) => {
     keyEchoP50Ms: metric(median(busy), 'ms', median(calm)),
     keyEchoP99Ms: withAim(metric(percentile(busy, 0.99), 'ms', percentile(calm, 0.99)), '≤', 50),
     keyEchoMessagesPerSecond: metric(perSecond, '1/s'),
+    apiRoundTripP50Ms: metric(median(asked), 'ms'),
+    apiRoundTripP99Ms: metric(percentile(asked, 0.99), 'ms'),
     pageUpP99Ms: metric(percentile(scrolled, 0.99), 'ms'),
     screenMB: metric((await usageOf(terminal.pid)).rssBytes / 1e6, 'MB'),
     ...quiet,
@@ -135,6 +140,18 @@ const scroll = async (terminal: PlayedTerminal): Promise<number[]> => {
   }
   terminal.write('\u001b[F') // End
   await pause(1_000)
+  return took
+}
+
+/** Milliseconds from a question to the last page of 20 messages, over the local API of the device that has the screen. */
+const roundTrips = async (home: string): Promise<number[]> => {
+  await using client = await connect({ home })
+  const took: number[] = []
+  for (let at = 0; at < PRESSES; at++) {
+    const began = nowMs()
+    await client.call(messages.history, { room: '#general', limit: 20 })
+    took.push(nowMs() - began)
+  }
   return took
 }
 
