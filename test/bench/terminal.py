@@ -27,8 +27,11 @@ while True:
             data = os.read(key.fd, 65536)
         except OSError:  # the program has ended
             data = b""
-        if not data:
-            os.waitpid(pid, 0) if key.fd == terminal else os.kill(pid, 15)
+        if not data and key.fd == terminal:
+            os.waitpid(pid, 0)
             sys.exit()
+        if not data:  # nobody writes to it any more: it ends, in good order
+            ways.unregister(0)
+            os.kill(pid, 15)
         while data:
             data = data[os.write(key.data, data) :]
