@@ -104,7 +104,7 @@ const peerFindings = async (client: Helper['client'], peers: number, users: numb
     .map(({ device, source, addresses, reason, next }) =>
       warning(
         'peer',
-        `…${device.slice(-6)}, known by ${source}: ${reason ?? 'not reached yet'} (${addresses.join(' ')})`,
+        `…${device.slice(-6)}, known by ${source}: ${reason ?? `not reached yet (${addresses.join(' ')})`}`,
         next ?? 'look whether it runs, and whether a firewall is in between',
       ),
     )

@@ -94,12 +94,18 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
     seq < (revoked.get(logName(log)) ?? Number.POSITIVE_INFINITY) &&
     seq < (forks.get(logName(log)) ?? Number.POSITIVE_INFINITY)
   const membership = evaluate(founding, facts, counts)
+  // Lists come one after the other, and testimonies when they come: what counts for who has heard of some of them.
+  const out = [...evidence.world.journal.revoked.keys()]
+  const heard = out.flatMap((_, last) => {
+    const isOut = ({ log }: Fact): boolean => out.slice(0, last + 1).includes(evidence.seatOf(log.device))
+    return [(fact: Fact) => !isOut(fact) || counts(fact), (fact: Fact) => !isOut(fact)]
+  })
   const views = new Map<Past, readonly Membership[]>()
   const viewsOf = (past: Past): readonly Membership[] => {
     const known = views.get(past)
     if (known !== undefined) return known
     const had = facts.filter(({ hash }) => past.has(hash))
-    const made = [evaluate(founding, had, counts), ...(had.every(counts) ? [] : [evaluate(founding, had)])]
+    const made = [undefined, counts, ...heard].map((some) => evaluate(founding, had, some))
     views.set(past, made)
     return made
   }
