@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
-import { fault } from '../../shared/errors.ts'
 import { readRunning } from '../api/running.ts'
 import { chat } from './chat.ts'
 import { doctor } from './doctor.ts'
@@ -82,6 +81,7 @@ const hasScreen = ({ plain, json }: { readonly plain?: boolean; readonly json?: 
 const isOn = (value: string): boolean => !['', '0', 'false'].includes(value)
 
 /** The default command gets every word that is no command. */
-const refuseUnknown = ({ args: [word] }: Command): void => {
-  if (word !== undefined) throw fault('input-invalid', `there is no command ${word}`)
+const refuseUnknown = (command: Command): void => {
+  const [word] = command.args
+  if (word !== undefined) command.error(`error: there is no command ${word}`)
 }

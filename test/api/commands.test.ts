@@ -58,6 +58,7 @@ const linesOf = (out: string): Record<string, unknown>[] =>
 
 test('commands say how the device that runs is, and need no passphrase; a second one is told which process has the home', async () => {
   expect(await ann.run(['users', '--nonsense'])).toMatchObject({ code: 2, out: '' })
+  expect(await ann.run(['nonsense'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('no command') })
   const { pid } = device.child
 
   // No passphrase is needed any more: the device is open.
