@@ -4,7 +4,7 @@ import { createGroup } from '../../peer/group/group.ts'
 import { messageCommitmentOf, sealMessage } from '../../peer/group/sender-key.ts'
 import { createLog } from '../../peer/log/log.ts'
 import type { OpenedMessage } from '../../peer/log/opened-message.ts'
-import type { ParsedRecord } from '../../peer/log/record.ts'
+import { bodyOf, type ParsedRecord } from '../../peer/log/record.ts'
 import { type Conversation, createConversation } from '../../peer/rooms/conversation.ts'
 import { createDirectory } from '../../peer/rooms/directory.ts'
 import type { Retention } from '../../peer/rooms/retention.ts'
@@ -238,6 +238,7 @@ export const listener = (
       if (stored === null || stored.key !== null) throw new Error('it was not closed')
       const opened = openedOf(said, stored.arrival, stored.hidden)
       database.transaction(() => {
+        if (stored.body === null) records.setBody(said.record.hash, bodyOf(said.record)) // it comes with the key
         records.setKey(said.record.hash, said.key)
         conversation.notes.opened(opened)
       })
