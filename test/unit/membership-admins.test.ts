@@ -244,4 +244,16 @@ describe('an admin who has left', () => {
     alice.sync(bob)
     expect(namesOf(alice.state())).toBe('alice* bob* carol dave erin')
   })
+
+  // LANYARD_SEED=2143308925 of membership-properties: who has the second grant has the first, whose author it cites.
+  test('has its say when somebody void has brought it back: that is not asked, and is the same for all', () => {
+    const [alice, bob, carol] = crew('bob', 'carol')
+    alice.remove('carol')
+    carol.grant('bob')
+    bob.leave()
+    bob.sync(carol)
+    bob.invite('erin')
+    merge(alice, bob, carol)
+    expect(namesAt([alice, bob, carol])).toEqual(new Set(['alice* dave erin']))
+  })
 })
