@@ -9,7 +9,7 @@ import { testNetwork } from '../support/certificates.ts'
 import { type Driven, startDriver, writeDriverProfile } from '../support/drivers.ts'
 import { queryCopy } from '../support/query.ts'
 
-const KILLS = 10
+const KILLS = 15
 
 /** Numbers from a seed (mulberry32), so that a failure can be played again: LANYARD_SEED=… */
 const seeded = (seed: number) => {

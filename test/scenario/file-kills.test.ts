@@ -9,8 +9,8 @@ import { CHUNK_BYTES } from '../../shared/limits.ts'
 import { testNetwork } from '../support/certificates.ts'
 import { type Driven, startDriver, writeDriverProfile } from '../support/drivers.ts'
 
-// Each kill costs the start of a process: 12 by default; LANYARD_KILLS=100 is the full measure.
-const KILLS = Number(process.env.LANYARD_KILLS ?? 12)
+// Each kill costs the start of a process: 20 by default; LANYARD_KILLS=100 is the full measure.
+const KILLS = Number(process.env.LANYARD_KILLS ?? 20)
 const CHUNKS = Math.max(64, KILLS * 4)
 
 /** Numbers from a seed (mulberry32), so that a failure can be played again: LANYARD_SEED=… */
