@@ -5,7 +5,7 @@ import type { TrustAnchor, VerifiedDevice } from '../shared/certificate/verify.t
 import type { Clock } from '../shared/clock.ts'
 import { type Refusal, refusalOf, refuse } from '../shared/errors.ts'
 import type { NetworkId, PeerId, RoomId } from '../shared/ids.ts'
-import { ROOM_NAME_MAX } from '../shared/limits.ts'
+import { LOGS_PER_DEVICE, ROOM_NAME_MAX } from '../shared/limits.ts'
 import type { Random } from '../shared/random.ts'
 import { type Comparisons, createComparisons } from './compare/comparisons.ts'
 import type { PeerEvent } from './events.ts'
@@ -22,6 +22,7 @@ import { type Conversation, createConversation } from './rooms/conversation.ts'
 import { createDirectory, type Directory } from './rooms/directory.ts'
 import { createPolitics, type Politics } from './rooms/politics.ts'
 import { createRooms, type Rooms } from './rooms/rooms.ts'
+import type { LogId } from './store/records.ts'
 import type { Stores } from './store/stores.ts'
 import { createTranscripts, type Transcripts } from './transcript/export.ts'
 
@@ -72,7 +73,7 @@ export const createCore = (parts: CoreParts): Core => {
   const { peerId, user } = self()
   const { database, records, serving, keys, certificates, incarnation } = stores
 
-  const log = createLog(records, serving.forks)
+  const log = createLog(records, serving.forks, (room) => rooms.get(room)?.kind !== 'founded')
   const revoked = (serial: string): boolean => revocations.has(serial)
   const directory = createDirectory({
     ...{ network, anchor, certificates, clock, self: peerId, revoked },
@@ -93,12 +94,17 @@ export const createCore = (parts: CoreParts): Core => {
     const newest = directory.newestOf(device)
     return newest === null ? null : revocations.since(newest)
   }
+  /** Nobody would take a log of ours past those that one device may have. */
+  const mayBegin = (room: RoomId): Refusal | null =>
+    log.isFull(room, peerId) && log.head({ room, device: peerId, incarnation }) === null
+      ? refuse('too-many-logs', `${LOGS_PER_DEVICE}`)
+      : null
   /** An expired device writes nothing, by itself neither: nobody would take it. */
   const mayWrite = (room: RoomId): Refusal | null => {
     const { notAfter } = self()
     return clock.now() > notAfter
       ? refuse('certificate-expired', `expired on ${dateText(notAfter)}`)
-      : rooms.mayWrite(room)
+      : (rooms.mayWrite(room) ?? mayBegin(room))
   }
   const conversation = createConversation({
     stores,
@@ -185,6 +191,13 @@ export const createCore = (parts: CoreParts): Core => {
     },
     onDouble: () => queueMicrotask(() => parts.emit({ kind: 'device-twice' })), // once the transaction is over
   })
+  /** A device has begun as many logs in a room as one may have: what it begins from now on is not taken. */
+  const full = new Set<string>()
+  const begun = ({ room, device }: LogId): void => {
+    if (!log.isFull(room, device) || full.has(`${room}/${device}`)) return
+    full.add(`${room}/${device}`)
+    parts.onFoul(refuse('too-many-logs', `${LOGS_PER_DEVICE}`), directory.newestOf(device))
+  }
   const ingest = createIngest({
     database,
     records,
@@ -199,6 +212,7 @@ export const createCore = (parts: CoreParts): Core => {
       witnessed: (log, record) => {
         notes.witnessed(log, record)
         doubles.witnessed(log, record)
+        if (record.header.seq === 0) begun(log)
       },
     },
     onOpened: told,

@@ -168,7 +168,9 @@ export const FOULS_REMEMBERED = 1_024 // refused records that are told once, how
 export const AFTER_MAX = 64 // hashes of membership records that one record may cite
 export const VOID_FACTS_MAX = 1_000 // membership records beyond forks, in one room, kept since honest members cite them
 export const HEADS_MAX = 20_000 // logs in one room: 1,000 devices with 20 incarnations each
+export const LOGS_PER_DEVICE = 64 // of one device in a room that everybody is in: its store was restored so often; more would only fill HEADS_MAX
 export const HEADS_PER_FRAME = 256 // heads in one message: read in 3 ms
+export const STRANGE_ROOMS_MAX = 200 // rooms of one founder that we are told of and are not in: what is invited later comes again
 export const ROOMS_MAX = 10_000 // rooms that two members share: 0.9 MB in one answer
 export const OPEN_ROOMS_MAX = 1_000 // open rooms that a peer tells of: 1 MB in one answer
 

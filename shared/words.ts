@@ -478,6 +478,11 @@ export const WORDS = {
     'we signed two different records with one number',
     'ask the author whether a key was copied; both records are kept as proof',
   ),
+  'too-many-logs': words(
+    'a device has begun a new life of its store in a room too often: no other one is taken',
+    'this device has begun a new life of its store in the room too often: others take no more of it',
+    'if it was restored so often, enrol it anew under a new key; else ask its owner what it does',
+  ),
   'record-wrong-body': words(
     "a record's body does not match the hash in its header",
     "our record's body does not match the hash in its header",

@@ -70,6 +70,7 @@ const OPINIONS: Partial<Record<Refusal['code'], GossipOpinion>> = {
   'not-a-member': 'drop',
   removed: 'drop',
   'room-unknown': 'drop',
+  'too-many-logs': 'drop', // who passed it on may hold fewer, or other ones
   'storage-failed': 'drop',
 }
 

@@ -9,6 +9,7 @@ import {
   sha256,
   toRecordHash,
 } from '../../shared/ids.ts'
+import { LOGS_PER_DEVICE } from '../../shared/limits.ts'
 import type { Head, LogPoint } from '../../shared/wire/sync.ts'
 import type { LogHead, LogId, RecordStore } from '../store/records.ts'
 import { logOf } from '../store/serving.ts'
@@ -25,6 +26,8 @@ export type Log = {
   /** The lowest number with two records, if there is one. */
   fork(log: LogId): number | null
   heads(room: RoomId): Head[]
+  /** Whether a device has so many logs in a room that no other one of it is taken there; the digest leaves it out. */
+  isFull(room: RoomId, device: PeerId): boolean
   /** `digestOf` the heads: equal digests, equal rooms. Made anew only when the room has changed. */
   digest(room: RoomId): Uint8Array
   /** Reads the heads of a room from the store again: at the start, and after a transaction that failed. */
@@ -42,13 +45,22 @@ type Entry = LogHead & {
   readonly told: Head
   readonly part: Uint8Array
 }
-/** `order`: the names of the logs, sorted; null when one has come. */
-type Room = { readonly logs: Map<string, Entry>; order: readonly string[] | null; digest: Uint8Array | null }
+/** `order`: the names of the logs, sorted; null when one has come. `counts`: how many logs each device has. */
+type Room = {
+  readonly logs: Map<string, Entry>
+  readonly counts: Map<PeerId, number>
+  order: readonly string[] | null
+  digest: Uint8Array | null
+}
 
-/** @param forks of a room, as the store has them */
+/**
+ * @param forks of a room, as the store has them
+ * @param isBounded whether a device may have only LOGS_PER_DEVICE logs in a room
+ */
 export const createLog = (
   records: Pick<RecordStore, 'heads' | 'hashAt'>,
   forks: (room: RoomId) => readonly Fork[],
+  isBounded: (room: RoomId) => boolean = () => true,
 ): Log => {
   const rooms = new Map<RoomId, Room>()
   const listeners = new Set<(log: LogId) => void>()
@@ -56,24 +68,33 @@ export const createLog = (
   const load = (room: RoomId): Room => {
     const lowest = new Map(forks(room).map((fork) => [nameOf(logOf(room, fork)), fork.seq]))
     const forkOf = (log: LogId): LogHead | null => forkAt(log, lowest.get(nameOf(log)) ?? null)
-    const logs = new Map<string, Entry>()
+    const loaded: Room = { logs: new Map(), counts: new Map(), order: null, digest: null }
     for (const head of records.heads(room)) {
       const log = logOf(room, head)
-      logs.set(nameOf(log), entryOf(log, head, forkOf(log)))
+      put(loaded, entryOf(log, head, forkOf(log)))
     }
-    const loaded: Room = { logs, order: null, digest: null }
     rooms.set(room, loaded)
     return loaded
   }
   /** Two records have the number `seq`; the hash is that of the one before them. */
   const forkAt = (log: LogId, seq: number | null): LogHead | null =>
     seq === null ? null : { seq, hash: seq === 0 ? NONE : (records.hashAt(log, seq - 1) ?? NONE) }
-  const set = (entry: Entry): void => {
-    const room = of(entry.log.room)
+  const put = (room: Room, entry: Entry): void => {
     const name = nameOf(entry.log)
-    if (!room.logs.has(name)) room.order = null
+    if (!room.logs.has(name)) {
+      room.order = null
+      room.counts.set(entry.log.device, (room.counts.get(entry.log.device) ?? 0) + 1)
+    }
     room.logs.set(name, entry)
     room.digest = null
+  }
+  const set = (entry: Entry): void => put(of(entry.log.room), entry)
+  const isFull = (room: RoomId, device: PeerId): boolean =>
+    (of(room).counts.get(device) ?? 0) >= LOGS_PER_DEVICE && isBounded(room)
+  // Of who has too many logs each member may hold others: what none will take must not keep them comparing for ever.
+  const shareOf = (room: Room, name: string): readonly Uint8Array[] => {
+    const entry = room.logs.get(name)
+    return entry === undefined || isFull(entry.log.room, entry.log.device) ? [] : [entry.part]
   }
   const get = (log: LogId): Entry | null => of(log.room).logs.get(nameOf(log)) ?? null
 
@@ -91,11 +112,12 @@ export const createLog = (
     },
     fork: (log) => get(log)?.fork?.seq ?? null,
     heads: (room) => [...of(room).logs.values()].map(({ told }) => told),
+    isFull,
     digest: (room) => {
       const known = of(room)
       if (known.digest !== null) return known.digest
       known.order ??= [...known.logs.keys()].sort()
-      known.digest = sha256(...known.order.flatMap((name) => known.logs.get(name)?.part ?? []))
+      known.digest = sha256(...known.order.flatMap((name) => shareOf(known, name)))
       return known.digest
     },
     reload: (room) => {

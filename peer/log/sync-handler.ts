@@ -27,7 +27,7 @@ import { logOf } from '../store/serving.ts'
 import type { Ingest } from './ingest.ts'
 import { isLie } from './lies.ts'
 import { type ParsedRecord, parseRecord } from './record.ts'
-import { lacks, openDigestOf } from './sync.ts'
+import { lacks, openDigestOf, telling } from './sync.ts'
 import { inFrames, type OfferedRoom, type SyncServerParts, serveSync } from './sync-server.ts'
 import { createTurns, sliceOf, type Turn } from './turns.ts'
 
@@ -165,13 +165,13 @@ const pull = async (
   turn: Turn,
   progress: (records: number) => void = () => undefined,
 ): Promise<Pulled> => {
-  const mine = parts.log.heads(room)
+  const told = telling(parts.log.heads(room))
   let keys = withKeys ? ({ keys: 1 } as const) : {}
-  for (const { part, left } of inFrames(mine)) {
+  for (const { part, left } of inFrames(told)) {
     await channel.send({ kind: 'heads', room: fromHex(room), heads: part, left, ...keys })
     keys = {}
   }
-  const replays = createReplays(parts, room, mine)
+  const replays = createReplays(parts, room, told)
   const theirs: Head[] = []
   let stored = 0
   for (;;) {
@@ -192,7 +192,10 @@ const pull = async (
         if (reply.left > 0) break
         for (const replay of replays.ofHonest()) parts.onFoul(replay, peer)
         parts.onHeads(peer, room, theirs, false)
-        return { stored, lacking: lacks(parts.log.heads(room), theirs) }
+        return {
+          stored,
+          lacking: lacks(parts.log.heads(room), theirs, (device) => parts.log.isFull(room, device as PeerId)),
+        }
     }
   }
 }

@@ -4,6 +4,7 @@ import {
   FRAME_MAX_BYTES,
   HEADS_MAX,
   HEADS_PER_FRAME,
+  LOGS_PER_DEVICE,
   OPEN_ROOMS_MAX,
   PACE_MAX_MS,
   ROOMS_MAX,
@@ -26,7 +27,7 @@ import type { LogId, RecordStore } from '../store/records.ts'
 import { logOf, type ServingStore } from '../store/serving.ts'
 import type { Log } from './log.ts'
 import { framesOf } from './serve-records.ts'
-import { headsByLog, isAhead, type Missing, missingOf, nameOf, openDigestOf } from './sync.ts'
+import { headsByLog, isAhead, type Missing, missingOf, nameOf, openDigestOf, telling } from './sync.ts'
 import { sliceOf, type Turn } from './turns.ts'
 
 export type SyncServerParts = {
@@ -110,13 +111,13 @@ const serveRoom = async (
   const room = toRoomId(question.room)
   const peer = session.device.peerId
   const mine = parts.log.heads(room)
-  const theirs = await hear(channel, question, mine)
+  const theirs = await hear(parts.log, channel, question, mine)
   if (isRefusal(theirs)) {
     if (isFoul(theirs)) parts.onFoul(theirs, peer)
     await channel.send({ kind: 'refused', code: theirs.code })
     return
   }
-  const missing = await compare(parts, room, mine, theirs.known, turn)
+  const missing = await compare(parts, room, mine, theirs, turn)
   const mayHaveKey = (log: LogId, seq: number): boolean => question.keys === 1 && parts.mayHaveKey(log, seq, session)
   for await (const { records, keys } of framesOf(parts.serving, room, missing, mayHaveKey, turn)) {
     await channel.send({ kind: 'records', records, ...(keys.some(({ byteLength }) => byteLength > 0) ? { keys } : {}) })
@@ -128,16 +129,28 @@ const serveRoom = async (
   parts.onHeads(peer, room, [...theirs.known.values()], theirs.more)
 }
 
+type Heard = {
+  readonly known: ReadonlyMap<string, Head>
+  /** Whether the asker has anything that we lack. */
+  readonly more: boolean
+  /** Whether the asker has as many logs of a device as one may have: it takes no other. */
+  readonly isFull: (device: string) => boolean
+}
+
 /**
  * The asker's heads, in as many frames as it takes. Of logs that we do not know only that there are some is kept: what a
  * stranger makes up takes no memory.
  */
 const hear = async (
+  log: Pick<Log, 'isFull'>,
   channel: Server,
   first: Question,
   mine: readonly Head[],
-): Promise<{ readonly known: ReadonlyMap<string, Head>; readonly more: boolean } | Refusal> => {
+): Promise<Heard | Refusal> => {
   const ours = headsByLog(mine)
+  const room = toRoomId(first.room)
+  const devices = new Set(mine.map(({ device }) => device))
+  const counts = new Map<string, number>()
   const known = new Map<string, Head>()
   let more = false
   let heard = 0
@@ -147,10 +160,12 @@ const hear = async (
       const name = nameOf(head)
       const our = ours.get(name)
       if (our !== undefined) known.set(name, head)
-      more ||= isAhead(head, our)
+      const mayTake = our !== undefined || !log.isFull(room, head.device as PeerId)
+      more ||= mayTake && isAhead(head, our)
+      if (devices.has(head.device)) counts.set(head.device, (counts.get(head.device) ?? 0) + 1)
     }
     heard += frame.heads.length
-    if (left === 0) return { known, more }
+    if (left === 0) return { known, more, isFull: (device) => (counts.get(device) ?? 0) >= LOGS_PER_DEVICE }
     const next = await channel.receive()
     if (isRefusal(next)) return next
     const whole = next.kind === 'heads' && next.heads.length > 0 && next.left === left - next.heads.length
@@ -164,13 +179,15 @@ const compare = async (
   parts: SyncServerParts,
   room: RoomId,
   mine: readonly Head[],
-  theirs: ReadonlyMap<string, Head>,
+  { known, isFull }: Heard,
   turn: Turn,
 ): Promise<Missing[]> => {
   const missing: Missing[] = []
   const slice = sliceOf(SYNC_SLICE_MS)
   for (const head of mine) {
-    const lack = missingOf(head, theirs.get(nameOf(head)), (name, seq) => {
+    const theirs = known.get(nameOf(head))
+    if (theirs === undefined && isFull(head.device) && parts.log.isFull(room, head.device as PeerId)) continue
+    const lack = missingOf(head, theirs, (name, seq) => {
       const hash = parts.records.hashAt(logOf(room, name), seq)
       return hash === null ? null : fromHex(hash)
     })
@@ -184,7 +201,7 @@ const compare = async (
 }
 
 function* doneFrames(heads: readonly Head[]): Generator<SyncReply> {
-  for (const { part, left } of inFrames(heads)) yield { kind: 'done', heads: part, left }
+  for (const { part, left } of inFrames(telling(heads))) yield { kind: 'done', heads: part, left }
 }
 
 /** Cuts heads into parts that each fit into a message; at least one, which may be empty. */

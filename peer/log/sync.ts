@@ -1,6 +1,7 @@
 import { compare } from 'uint8arrays/compare'
 import { equals } from 'uint8arrays/equals'
 import { fromHex, type RoomId, sha256, toHex } from '../../shared/ids.ts'
+import { HEADS_MAX } from '../../shared/limits.ts'
 import type { Head, LogName } from '../../shared/wire/sync.ts'
 
 // The rules of anti-entropy: two lists of heads say who lacks what. Of an author who signed two records with one number,
@@ -23,10 +24,20 @@ export const beyond = (mine: readonly Head[], theirs: readonly Head[], hashAt: H
   return mine.flatMap((head) => missingOf(head, known.get(nameOf(head)), hashAt) ?? [])
 }
 
-/** Whether `theirs` has anything that `mine` lacks, as far as the heads alone tell. */
-export const lacks = (mine: readonly Head[], theirs: readonly Head[]): boolean => {
+/**
+ * Whether `theirs` has anything that `mine` lacks, as far as the heads alone tell.
+ * @param isFull whether no other log of a device is taken here
+ */
+export const lacks = (
+  mine: readonly Head[],
+  theirs: readonly Head[],
+  isFull: (device: string) => boolean = () => false,
+): boolean => {
   const known = headsByLog(mine)
-  return theirs.some((head) => isAhead(head, known.get(nameOf(head))))
+  return theirs.some((head) => {
+    const our = known.get(nameOf(head))
+    return (our !== undefined || !isFull(head.device)) && isAhead(head, our)
+  })
 }
 
 /** By the log's name. */
@@ -80,6 +91,13 @@ export const digestPart = ({ device, inc, seq, hash, fork }: Head): Uint8Array =
   part.set(hash, at)
   return part
 }
+
+/**
+ * As many heads as may be told: of too many the longest logs. What is not told is sent anew each time, so these are to be few
+ * records; and nobody honest is blamed for what hostile devices have filled a room with.
+ */
+export const telling = (heads: readonly Head[]): readonly Head[] =>
+  heads.length <= HEADS_MAX ? heads : [...heads].sort((a, b) => b.seq - a.seq).slice(0, HEADS_MAX)
 
 /** A log's name as one text. */
 export const nameOf = ({ device, inc }: LogName): string => `${device}/${toHex(inc)}`

@@ -10,7 +10,6 @@ import {
   toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
-import { ROOMS_MAX } from '../../shared/limits.ts'
 import { isMembershipKind, roomBodyCodec } from '../../shared/wire/membership.ts'
 import { headerCodec, recordCodec } from '../../shared/wire/record.ts'
 import type { Audience } from '../group/group.ts'
@@ -21,6 +20,7 @@ import type { LogMark } from '../store/receipts.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { RoomStore } from '../store/rooms.ts'
 import { createAudiences } from './audiences.ts'
+import { createBounds } from './bounds.ts'
 import type { Directory } from './directory.ts'
 import { directRoom, factsOf } from './fixed-rooms.ts'
 import { foundedRoom } from './founded.ts'
@@ -92,6 +92,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
   const audiences = createAudiences(directory, (id) => rooms.get(id))
   const directRooms = new Map<RoomId, UserName>()
   let directUsers: ReadonlySet<UserName> | null = null
+  const bounds = createBounds({ self, log: parts.log, directory, rooms: () => rooms })
 
   /** Records of ours that are not stored yet, in their order. */
   const placed = new Map<RecordHash, { readonly log: LogId; readonly record: OwnRecord }>()
@@ -134,7 +135,10 @@ export const createRooms = (parts: RoomsParts): Rooms => {
         known.kind === 'direct' ? directRoom(known.room, self, known.other) : learnAgain(known.room),
       )
     }
-    for (const room of rooms.values()) hiding.load(room)
+    for (const room of rooms.values()) {
+      hiding.load(room)
+      if (room.kind === 'founded') bounds.founded(room.facts().creator, room.id)
+    }
     for (const { log, record } of placed.values()) place(log, record)
   }
   /** From a fork on a log counts for nobody: what others know by it is another matter than it was. */
@@ -177,6 +181,7 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     const room = known ?? founded(log.room)
     if (known === undefined) {
       rooms.set(log.room, room)
+      bounds.founded(user, log.room)
       store.add({ room: log.room, kind: 'founded' })
     }
     if (!touched.has(room.id)) touched.set(room.id, known === undefined ? ANOTHER : room.version())
@@ -227,9 +232,9 @@ export const createRooms = (parts: RoomsParts): Rooms => {
     isHidden: hiding.isHidden,
 
     admits: (record) => {
-      if (rooms.has(record.room)) return null
-      if (rooms.size >= ROOMS_MAX) return refuse('room-unknown', `${ROOMS_MAX} rooms are known already`)
-      if (founds(record)) return null
+      const known = rooms.get(record.room)
+      if (known !== undefined) return bounds.fits(record, known)
+      if (founds(record)) return bounds.mayFound(record)
       const other = directWith(record.room)
       if (other === null) return refuse('room-unknown', record.room)
       direct(other)

@@ -11,6 +11,7 @@ import {
   sha256,
   toHex,
 } from '../../shared/ids.ts'
+import { LOGS_PER_DEVICE } from '../../shared/limits.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 
 const hash = (name: string) => toHex(sha256(new TextEncoder().encode(name))) as RecordHash
@@ -72,4 +73,33 @@ test('heads are kept a device, an incarnation and a room, and read from the stor
   log.reload(room)
   expect(log.head(id)).toMatchObject({ seq: 3 })
   expect(reads).toBe(2)
+})
+
+test('a device has only so many logs in a room, and the digest leaves out whose are as many', () => {
+  const [one, other] = ['one', 'other'] as [PeerId, PeerId]
+  const outcomes = [room, hash('unbounded') as string as RoomId].map((where) => {
+    const log = createLog(
+      { heads: () => [], hashAt: () => null },
+      () => [],
+      (asked) => asked === room,
+    )
+    const begin = (device: PeerId, life: number): void =>
+      log.advance(
+        { room: where, device, incarnation: life.toString(16).padStart(16, '0') as Incarnation },
+        { seq: 0, hash: hash(`${life}`) },
+      )
+    const digest = (): string => toHex(log.digest(where))
+    begin(other, 0)
+    const alone = digest()
+    for (let life = 0; life < LOGS_PER_DEVICE - 1; life++) begin(one, life)
+    expect([log.isFull(where, one), digest() === alone]).toEqual([false, false])
+    begin(one, LOGS_PER_DEVICE)
+    expect(log.isFull(where, other)).toBe(false)
+    expect(log.heads(where)).toHaveLength(1 + LOGS_PER_DEVICE)
+    return { isFull: log.isFull(where, one), isLeftOut: digest() === alone }
+  })
+  expect(outcomes).toEqual([
+    { isFull: true, isLeftOut: true },
+    { isFull: false, isLeftOut: false },
+  ])
 })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { beyond, digestOf, type HashAt, lacks, openDigestOf } from '../../peer/log/sync.ts'
+import { beyond, digestOf, type HashAt, lacks, openDigestOf, telling } from '../../peer/log/sync.ts'
 import { type RoomId, sha256, toHex } from '../../shared/ids.ts'
+import { HEADS_MAX } from '../../shared/limits.ts'
 import type { Head, LogName } from '../../shared/wire/sync.ts'
 
 // Members as the rules see them: of each log a chain of hashes, and what else was signed with a number of it. An author who
@@ -234,6 +235,16 @@ describe('with authors who sign two records with one number', () => {
       { numRuns: 500 },
     )
   })
+})
+
+test('of more logs than may be told the longest are', () => {
+  const inc = new Uint8Array(8)
+  const head = (at: number) => ({ device: `device ${at}`, inc, seq: at, hash: new Uint8Array(32) })
+  const heads = Array.from({ length: HEADS_MAX }, (_, at) => head(at))
+  expect(telling(heads)).toBe(heads)
+  const told = telling([head(0), ...heads.slice(1), head(HEADS_MAX)])
+  expect(told).toHaveLength(HEADS_MAX)
+  expect(Math.min(...told.map(({ seq }) => seq))).toBe(1)
 })
 
 describe('a digest', () => {
