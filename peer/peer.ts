@@ -387,7 +387,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     for (const end of ends) end()
     roads?.stop()
     await node.stop()
-    await ingest.idle()
+    await ingest.close()
     database.close()
   }
   const stopOnce = (): Promise<void> => {

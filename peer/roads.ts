@@ -42,7 +42,7 @@ export type RoadsParts = {
   readonly self: UserName
   readonly gossip: Gossip
   readonly sessions: Sessions
-  readonly core: Pick<Core, 'log' | 'directory' | 'rooms' | 'ingest'>
+  readonly core: Pick<Core, 'log' | 'directory' | 'rooms' | 'ingest' | 'conversation'>
   readonly stores: Pick<Stores, 'records' | 'serving' | 'incarnation'>
   readonly keys: KeyService
   readonly allowance: Allowance
@@ -104,8 +104,9 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     shares,
     reaches,
     onPresence: ({ device: { user, peerId } }, state) => emit({ kind: 'presence', user, device: peerId, state }),
-    onTyping: ({ device: { user, peerId } }, room, until) =>
-      emit({ kind: 'typing', room, user, device: peerId, until }),
+    onTyping: ({ device: { user, peerId } }, room, until) => {
+      if (!parts.core.conversation.desk.isBlocked(user)) emit({ kind: 'typing', room, user, device: peerId, until })
+    },
     onChanged: (peer) => catchUp.look(peer),
     onHeld: (peer, room, heads) => {
       holds(peer, room, heads)

@@ -10,30 +10,25 @@ import {
   toEpoch,
   type UserName,
 } from '../../shared/ids.ts'
-import {
-  BOXES_AT_ONCE,
-  BOXES_PER_RECORD,
-  EPOCH_ERASE_MS,
-  EPOCH_LIFETIME_MS,
-  EPOCH_MESSAGES,
-} from '../../shared/limits.ts'
+import { BOXES_PER_RECORD, EPOCH_ERASE_MS, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
 import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
-import { type BoxContext, openBox, SUITE, sealBox } from './boxes.ts'
+import { type BoxContext, openBox, SUITE } from './boxes.ts'
 import { membersHash } from './members-hash.ts'
 import type { Prekey } from './prekeys.ts'
+import { sealBoxes } from './seal-boxes.ts'
 import {
   commitmentOf,
   messageCommitmentOf,
   openMessage,
-  type SenderKeyContext,
   sealMessage,
   skipTo,
   startChain,
   stepChain,
+  wipe,
 } from './sender-key.ts'
 
 /** A device that is to read what we send, with its newest prekey. */
@@ -138,13 +133,14 @@ export const createGroup = (parts: GroupParts): Group => {
     if (!due && missing.length === 0) return null
 
     const context = contextOf(room, key.epoch)
-    const sealed: Awaited<ReturnType<typeof boxFor>>[] = []
-    for (const some of slices(missing, BOXES_AT_ONCE)) {
-      sealed.push(...(await Promise.all(some.map((recipient) => boxFor(recipient, context, key.secret)))))
-      if (some.length === BOXES_AT_ONCE) await turn()
-    }
-    // A prekey that can't be sealed to keeps nobody else from reading; its owner asks the key service.
-    const boxes = sealed.flatMap((box) => (isRefusal(box) ? [] : [box]))
+    const boxes = await sealBoxes(missing, {
+      network: parts.network,
+      context,
+      secret: key.secret,
+      random: parts.random,
+    })
+    // Who has a prekey that can't be sealed to makes us write nothing each time that the recipients are looked at.
+    if (!due && boxes.length === 0) return null
     const members = membersHash(readable.map(({ peer }) => peer))
     const commitment = commitmentOf(key.secret, context)
     const bodies = slices(boxes, BOXES_PER_RECORD).map((some) => ({
@@ -161,12 +157,6 @@ export const createGroup = (parts: GroupParts): Group => {
     const readers = new Set(sealedTo)
     const users = new Set(readable.filter(({ peer }) => readers.has(peer)).map(({ user }) => user))
     return readable.some(({ user }) => !users.has(user))
-  }
-
-  const boxFor = async ({ peer, prekey }: Recipient, context: SenderKeyContext, secret: Uint8Array) => {
-    const info: BoxContext = { network: parts.network, ...context, recipient: peer, prekey: prekey.id }
-    const box = await sealBox(prekey.publicKey, info, secret, parts.random)
-    return isRefusal(box) ? box : { to: peer, prekey: prekey.id, box }
   }
 
   const spent = (key: OwnSenderKey): boolean =>
@@ -197,7 +187,9 @@ export const createGroup = (parts: GroupParts): Group => {
     use: ({ key, rotated }) => {
       if (!rotated) return
       keys.setOwn(key)
+      const before = own.get(key.room)
       own.set(key.room, key)
+      if (before !== undefined) wipe(before.secret, before.chain)
     },
     boxed: (room, { epoch, boxes }) =>
       keys.addRecipients(
@@ -211,6 +203,7 @@ export const createGroup = (parts: GroupParts): Group => {
       const { next, messageKey } = stepChain({ index: present.nextIndex, key: present.chain })
       const after = { ...present, nextIndex: next.index, chain: next.key }
       own.set(room, after)
+      wipe(present.chain) // a transaction that fails is followed by `forget`: then the store has it still
       return {
         header: { epoch: present.epoch, index: present.nextIndex, commitment: messageCommitmentOf(messageKey) },
         body: sealMessage(messageKey, plaintext, fromHex(room)),
@@ -224,8 +217,7 @@ export const createGroup = (parts: GroupParts): Group => {
       keys.eraseOwn(madeBefore)
       for (const [room, { created, secret, chain }] of own) {
         if (created > madeBefore) continue
-        secret.fill(0)
-        chain.fill(0)
+        wipe(secret, chain)
         own.delete(room)
       }
     },
@@ -244,11 +236,14 @@ export const createGroup = (parts: GroupParts): Group => {
       const context = { room: log.room, author: log.device, incarnation: log.incarnation, epoch }
       const box: BoxContext = { network: parts.network, ...context, recipient: self, prekey: mine.prekey }
       const secret = await openBox(prekey.secret, box, mine.box)
+      wipe(prekey.secret)
       if (isRefusal(secret)) return secret
       if (Buffer.compare(commitmentOf(secret, context), body.commitment) !== 0) {
+        wipe(secret)
         return refuse('box-wrong', 'another secret than the one committed to')
       }
       const start = startChain(secret, context)
+      wipe(secret)
       const chain = { room: log.room, device: log.device, incarnation: log.incarnation, epoch }
       chains.set(chainName(log, epoch), { ...chain, nextIndex: start.index, chain: start.key })
       moved.add(chainName(log, epoch))
@@ -260,10 +255,15 @@ export const createGroup = (parts: GroupParts): Group => {
       if (chain === null) return refuse('key-missing')
       const skipped = skipTo({ index: chain.nextIndex, key: chain.chain }, key.index)
       if (isRefusal(skipped)) return skipped
-      const messageKey = skipped.keys.at(-1)?.messageKey
+      const messageKey = skipped.keys.pop()?.messageKey
       if (messageKey === undefined) return refuse('key-missing')
+      wipe(...skipped.keys.map((passed) => passed.messageKey))
       const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
-      if (isRefusal(plaintext)) return plaintext
+      if (isRefusal(plaintext)) {
+        wipe(messageKey, skipped.next.key)
+        return plaintext
+      }
+      wipe(chain.chain)
       const name = chainName(log, epoch)
       chains.set(name, { ...chain, nextIndex: skipped.next.index, chain: skipped.next.key })
       moved.add(name)
@@ -282,9 +282,6 @@ export const createGroup = (parts: GroupParts): Group => {
     },
   }
 }
-
-/** Lets everything else have its turn: a key for 1,000 members is sealed in 0.3 s. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
 

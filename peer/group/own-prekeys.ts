@@ -4,6 +4,7 @@ import type { Random } from '../../shared/random.ts'
 import type { KeyStore, OwnPrekey } from '../store/keys.ts'
 import { generatePrekeyPair, SUITE } from './boxes.ts'
 import { type Prekey, prekeyIdOf, prekeyRotationDue } from './prekeys.ts'
+import { wipe } from './sender-key.ts'
 
 export type OwnPrekeys = {
   /** The prekey that others seal to; `fresh` when it was made just now and has to be published. */
@@ -21,10 +22,12 @@ export const createOwnPrekeys = (keys: KeyStore, clock: Clock, random: Random): 
     const now = clock.now()
     keys.erasePrekeys(now - PREKEY_ERASE_MS)
     const present = keys.currentPrekey()
+    if (present !== null) wipe(present.secret) // only its name is asked for here
     if (present !== null && !due(present, now)) return { prekey: toPrekey(present), fresh: false }
     const pair = await generatePrekeyPair(random)
     const made = { id: prekeyIdOf(pair.publicKey), publicKey: pair.publicKey, secret: pair.secretKey, created: now }
     keys.rotatePrekey(made, now)
+    wipe(made.secret)
     return { prekey: toPrekey(made), fresh: true }
   }
   return {

@@ -80,7 +80,7 @@ export const skipTo = (
   chain: Chain,
   index: number,
   max: number = EPOCH_MESSAGES,
-): { readonly next: Chain; readonly keys: readonly MessageKey[] } | Refusal => {
+): { readonly next: Chain; readonly keys: MessageKey[] } | Refusal => {
   if (index < chain.index)
     return refuse('key-missing', `index ${index} is behind the chain, which is at ${chain.index}`)
   if (!Number.isSafeInteger(index) || index >= max)

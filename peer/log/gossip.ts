@@ -72,6 +72,7 @@ const OPINIONS: Partial<Record<Refusal['code'], GossipOpinion>> = {
   'room-unknown': 'drop',
   'too-many-logs': 'drop', // who passed it on may hold fewer, or other ones
   'storage-failed': 'drop',
+  'given-up': 'drop',
 }
 
 /** Sends our own records on, in their order; those of a burst several in one message, since each message has its price. */

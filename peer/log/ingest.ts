@@ -28,6 +28,8 @@ export type Ingest = {
   reopen(room: RoomId): Promise<void>
   /** Resolves once nothing is being taken in. */
   idle(): Promise<void>
+  /** Takes nothing in any more: what a stream still has buffered comes too late. Resolves once nothing is being taken in. */
+  close(): Promise<void>
 }
 
 export type IngestParts = {
@@ -75,6 +77,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
   const given = new WeakMap<ParsedRecord, GivenKey>()
   let queue: Item[] = []
   let running: Promise<void> | null = null
+  let closed = false
 
   const run = async (): Promise<void> => {
     await turn() // what one read from the network brought becomes one transaction
@@ -263,10 +266,14 @@ export const createIngest = (parts: IngestParts): Ingest => {
   }
 
   const take: Ingest['take'] = (record) => {
+    if (closed) return Promise.resolve(refuse('given-up'))
     const outcome = Promise.withResolvers<'stored' | Refusal>()
     queue.push({ record, outcome })
     running ??= run()
     return outcome.promise
+  }
+  const idle = async (): Promise<void> => {
+    while (running !== null) await running
   }
   return {
     take,
@@ -275,8 +282,10 @@ export const createIngest = (parts: IngestParts): Ingest => {
       return take(record)
     },
     reopen: boxes.reopen,
-    idle: async () => {
-      while (running !== null) await running
+    idle,
+    close: () => {
+      closed = true
+      return idle()
     },
   }
 }

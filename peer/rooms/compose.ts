@@ -3,6 +3,7 @@ import type { PeerId, RecordHash, RoomId } from '../../shared/ids.ts'
 import { MESSAGE_TEXT_MAX_BYTES } from '../../shared/limits.ts'
 import { type MessageContent, messageContentCodec, senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
 import type { Audience, Group } from '../group/group.ts'
+import { wipe } from '../group/sender-key.ts'
 import type { Author, Unsigned } from '../log/author.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
 
@@ -90,10 +91,12 @@ export const createCompose = (parts: ComposeParts): Compose => {
             parts.note(said)
           },
         })
-        stored.then(
-          () => said !== null && parts.onSaid(said),
-          () => group.forget(),
-        )
+        stored
+          .then(
+            () => said !== null && parts.onSaid(said),
+            () => group.forget(),
+          )
+          .finally(() => wipe(sealed.messageKey)) // the store has it, sealed, as long as the room keeps the message
         return { stored }
       })
       return await stored
