@@ -14,11 +14,12 @@ import { BOXES_PER_RECORD, EPOCH_ERASE_MS, EPOCH_LIFETIME_MS, EPOCH_MESSAGES } f
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
-import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
+import type { KeyStore, OwnSenderKey } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { type BoxContext, openBox, SUITE } from './boxes.ts'
 import { membersHash } from './members-hash.ts'
 import type { Prekey } from './prekeys.ts'
+import { createReaderChains } from './reader-chains.ts'
 import { sealBoxes } from './seal-boxes.ts'
 import {
   commitmentOf,
@@ -78,7 +79,7 @@ export type Group = {
   used(sealed: Sealed): void
   /** Forgets what is only in memory, after a transaction that failed. */
   forget(): void
-  /** Erases our own keys that are past their time, so that a stolen store does not open what we said long ago. */
+  /** Erases sender keys that are past their time, so that a stolen store does not open what was said long ago. */
   eraseSpent(): void
   /** Opens our box of another device's sender key, and checks it against the commitment; `key-missing` is nobody's fault. */
   accept(log: LogId, body: SenderKeyBody): Promise<'accepted' | 'not-for-us' | Refusal>
@@ -107,8 +108,7 @@ export type GroupParts = {
 export const createGroup = (parts: GroupParts): Group => {
   const { keys, self, incarnation } = parts
   const own = new Map<RoomId, OwnSenderKey>()
-  const chains = new Map<string, ReaderChain>()
-  const moved = new Set<string>()
+  const chains = createReaderChains(keys, parts.clock)
 
   const current = (room: RoomId): OwnSenderKey | null => {
     const known = own.get(room) ?? keys.own(room)
@@ -171,13 +171,6 @@ export const createGroup = (parts: GroupParts): Group => {
     return { room, epoch, nextIndex: chain.index, created: parts.clock.now(), secret, chain: chain.key }
   }
 
-  const readerChain = (log: LogId, epoch: Epoch): ReaderChain | null => {
-    const name = chainName(log, epoch)
-    const known = chains.get(name) ?? keys.chain(log.room, log.device, log.incarnation, epoch)
-    if (known !== null) chains.set(name, known)
-    return known
-  }
-
   return {
     prepare,
     due: (room) => {
@@ -220,17 +213,17 @@ export const createGroup = (parts: GroupParts): Group => {
         wipe(secret, chain)
         own.delete(room)
       }
+      chains.erase()
     },
     forget: () => {
       own.clear()
-      chains.clear()
-      moved.clear()
+      chains.forget()
     },
     accept: async (log, body) => {
       const epoch = toEpoch(body.epoch)
       const mine = body.boxes.find(({ to }) => to === self)
       if (mine === undefined) return 'not-for-us'
-      if (readerChain(log, epoch) !== null) return 'accepted'
+      if (chains.get(log, epoch) !== null) return 'accepted'
       const prekey = keys.prekey(mine.prekey)
       if (prekey === null) return refuse('key-missing', 'sealed to a prekey that is erased')
       const context = { room: log.room, author: log.device, incarnation: log.incarnation, epoch }
@@ -244,15 +237,13 @@ export const createGroup = (parts: GroupParts): Group => {
       }
       const start = startChain(secret, context)
       wipe(secret)
-      const chain = { room: log.room, device: log.device, incarnation: log.incarnation, epoch }
-      chains.set(chainName(log, epoch), { ...chain, nextIndex: start.index, chain: start.key })
-      moved.add(chainName(log, epoch))
+      chains.set(log, epoch, { nextIndex: start.index, chain: start.key })
       return 'accepted'
     },
     open: (log, key, body) => {
       const epoch = toEpoch(key.epoch)
-      const chain = readerChain(log, epoch)
-      if (chain === null) return refuse('key-missing')
+      const chain = chains.get(log, epoch)
+      if (chain === null || chain.chain.byteLength === 0) return refuse('key-missing')
       const skipped = skipTo({ index: chain.nextIndex, key: chain.chain }, key.index)
       if (isRefusal(skipped)) return skipped
       const messageKey = skipped.keys.pop()?.messageKey
@@ -264,26 +255,16 @@ export const createGroup = (parts: GroupParts): Group => {
         return plaintext
       }
       wipe(chain.chain)
-      const name = chainName(log, epoch)
-      chains.set(name, { ...chain, nextIndex: skipped.next.index, chain: skipped.next.key })
-      moved.add(name)
+      chains.set(log, epoch, { nextIndex: skipped.next.index, chain: skipped.next.key })
       return { plaintext, messageKey }
     },
     openWith: (log, key, body, messageKey) => {
       const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
       return isRefusal(plaintext) ? plaintext : { plaintext, messageKey }
     },
-    flush: () => {
-      for (const name of moved) {
-        const chain = chains.get(name)
-        if (chain !== undefined) keys.setChain(chain)
-      }
-      moved.clear()
-    },
+    flush: chains.flush,
   }
 }
-
-const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
 
 /** At least one slice, so that an epoch without another reader is announced too. */
 const slices = <T>(items: readonly T[], size: number): T[][] =>

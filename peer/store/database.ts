@@ -250,9 +250,10 @@ const MIGRATIONS = [
   -- What we open with: how far the ratchet of each sender key has gone.
   CREATE TABLE chains (
     room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, epoch INTEGER NOT NULL,
-    next_index INTEGER NOT NULL, sealed_chain BLOB NOT NULL,
+    next_index INTEGER NOT NULL, sealed_chain BLOB NOT NULL, accepted INTEGER NOT NULL,
     PRIMARY KEY (room, device, inc, epoch)
   ) STRICT;
+  CREATE INDEX chains_by_age ON chains (accepted) WHERE sealed_chain <> X'';
 
   -- What we signed when we left a room: how much of it we held.
   CREATE TABLE session_receipts (room TEXT PRIMARY KEY, file BLOB NOT NULL) STRICT;

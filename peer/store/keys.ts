@@ -22,6 +22,7 @@ export type ReaderChain = {
   readonly incarnation: Incarnation
   readonly epoch: Epoch
   readonly nextIndex: number
+  /** 32 bytes: the chain key at `nextIndex`; none once it is erased: its box is not opened again. */
   readonly chain: Uint8Array
 }
 
@@ -49,8 +50,11 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
   const addRecipient = database.prepare('INSERT OR IGNORE INTO own_recipients (room, epoch, peer) VALUES (?, ?, ?)')
   const recipients = database.prepare('SELECT peer FROM own_recipients WHERE room = ? AND epoch = ?')
   const setChain = database.prepare(
-    `INSERT INTO chains (room, device, inc, epoch, next_index, sealed_chain) VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO chains (room, device, inc, epoch, next_index, sealed_chain, accepted) VALUES (?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (room, device, inc, epoch) DO UPDATE SET next_index = excluded.next_index, sealed_chain = excluded.sealed_chain`,
+  )
+  const eraseChains = database.prepare(
+    "UPDATE chains SET sealed_chain = X'' WHERE accepted <= ? AND sealed_chain <> X''",
   )
   const getChain = database.prepare('SELECT * FROM chains WHERE room = ? AND device = ? AND inc = ? AND epoch = ?')
   const addPrekey = database.prepare(
@@ -113,15 +117,22 @@ export const createKeyStore = (database: Database, sealer: Sealer) => {
     },
     recipients: (room: RoomId, epoch: Epoch): PeerId[] =>
       recipients.all(room, epoch).map((row) => text(row.peer) as PeerId),
-    setChain: (chain: ReaderChain): void => {
+    /** @param now when it was accepted, if it is new here; milliseconds since the epoch */
+    setChain: (chain: ReaderChain, now: number): void => {
       const sealed = sealer.seal(chainPlace(chain), chain.chain)
-      setChain.run(chain.room, chain.device, chain.incarnation, chain.epoch, chain.nextIndex, sealed)
+      setChain.run(chain.room, chain.device, chain.incarnation, chain.epoch, chain.nextIndex, sealed, now)
+    },
+    /** Erases others' chains that were accepted by then from the file and its log. @returns whether there were any */
+    eraseChains: (acceptedBefore: number): boolean => {
+      const erased = eraseChains.run(acceptedBefore).changes > 0
+      if (erased) database.checkpoint()
+      return erased
     },
     chain: (room: RoomId, device: PeerId, incarnation: Incarnation, epoch: Epoch): ReaderChain | null => {
       const row = getChain.get(room, device, incarnation, epoch)
       if (row === undefined) return null
       const id = { room, device, incarnation, epoch }
-      return { ...id, nextIndex: integer(row.next_index), chain: sealer.open(chainPlace(id), blob(row.sealed_chain)) }
+      return { ...id, nextIndex: integer(row.next_index), chain: unsealed(chainPlace(id), blob(row.sealed_chain)) }
     },
     /** Makes this prekey the current one; those before it are kept for a while, since boxes to them may be on the way. */
     rotatePrekey: (prekey: OwnPrekey, now: number): void => {

@@ -31,14 +31,8 @@ const furnish = ({ keys }: Stores): void => {
   keys.setOwn({ room, epoch: toEpoch(3), nextIndex: 7, created: 1, secret: bytes(1), chain: bytes(2) })
   keys.addRecipients(room, toEpoch(3), [bob])
   keys.rotatePrekey({ id: bytes(3), publicKey: bytes(4), secret: bytes(5), created: 1 }, 1)
-  keys.setChain({
-    room,
-    device: bob,
-    incarnation: toIncarnation(bytes(6).subarray(0, 8)),
-    epoch: toEpoch(0),
-    nextIndex: 2,
-    chain: bytes(7),
-  })
+  const incarnation = toIncarnation(bytes(6).subarray(0, 8))
+  keys.setChain({ room, device: bob, incarnation, epoch: toEpoch(0), nextIndex: 2, chain: bytes(7) }, 1)
 }
 const lookAround = ({ keys, incarnation }: Stores) => ({
   incarnation,

@@ -7,8 +7,14 @@ import { createOwnPrekeys } from '../../peer/group/own-prekeys.ts'
 import { blob, type Database, databasePath, openDatabase } from '../../peer/store/database.ts'
 import { createKeyStore } from '../../peer/store/keys.ts'
 import { createSealer } from '../../peer/store/sealer.ts'
-import { type NetworkId, type PeerId, type RoomId, toIncarnation } from '../../shared/ids.ts'
-import { EPOCH_ERASE_MS, EPOCH_LIFETIME_MS, PREKEY_ERASE_MS, PREKEY_LIFETIME_MS } from '../../shared/limits.ts'
+import { type NetworkId, type PeerId, type RoomId, toIncarnation, type UserName } from '../../shared/ids.ts'
+import {
+  CHAIN_ERASE_MS,
+  EPOCH_ERASE_MS,
+  EPOCH_LIFETIME_MS,
+  PREKEY_ERASE_MS,
+  PREKEY_LIFETIME_MS,
+} from '../../shared/limits.ts'
 import { systemRandom } from '../../shared/random.ts'
 
 const room = 'ab'.repeat(32) as RoomId
@@ -69,6 +75,47 @@ test('a sender key past its time is erased from memory and from the file, and it
     expect(() => one.seal(room, new Uint8Array(1))).toThrow('seal before prepare')
   }
   expect((await prepared(openGroup())).key.epoch).toBe(key.epoch + 1)
+})
+
+test("another's sender key is erased from the file 72 hours after it came, but not at a start, and does not come back", async () => {
+  const keys = createKeyStore(database, createSealer(new Uint8Array(32), systemRandom))
+  const { prekey } = await createOwnPrekeys(keys, { now: () => now }, systemRandom).current()
+  const other = openDatabase(':memory:')
+  const alice = createGroup({
+    network: 'network' as NetworkId,
+    self: 'alice' as PeerId,
+    incarnation: toIncarnation(new Uint8Array(8)),
+    keys: createKeyStore(other, createSealer(new Uint8Array(32), systemRandom)),
+    clock: { now: () => now },
+    random: systemRandom,
+  })
+  const us = { peer: 'a device' as PeerId, user: 'we' as UserName, prekey }
+  const made = await alice.prepare(room, { list: [us], pastIsOpen: true })
+  const [body] = made?.bodies ?? []
+  if (made === null || body === undefined) throw new Error('a key')
+  alice.use(made)
+  // Two messages that were erased before they came here: their ciphertext may be in anybody's hands.
+  const [heard, ...unheard] = [1, 2, 3].map((one) => alice.seal(room, new Uint8Array([one])))
+  const log = { room, device: 'alice' as PeerId, incarnation: toIncarnation(new Uint8Array(8)) }
+  const group = openGroup()
+  expect(await group.accept(log, body)).toBe('accepted')
+  if (heard === undefined) return
+  expect(group.open(log, heard.header, heard.body)).toMatchObject({ plaintext: new Uint8Array([1]) })
+  database.transaction(() => group.flush())
+  const sealed = blob(database.prepare('SELECT sealed_chain FROM chains').get()?.sealed_chain)
+  database.checkpoint()
+
+  now += CHAIN_ERASE_MS
+  openGroup().eraseSpent()
+  expect(isOnDisk(sealed)).toBe(true) // what was said meanwhile is still to be fetched
+  group.eraseSpent()
+  group.eraseSpent()
+  expect(isOnDisk(sealed)).toBe(false)
+  for (const one of [group, openGroup()]) {
+    expect(await one.accept(log, body)).toBe('accepted') // the prekey is there still
+    for (const { header, body } of unheard) expect(one.open(log, header, body)).toMatchObject({ code: 'key-missing' })
+  }
+  other.close()
 })
 
 test('a prekey is erased from the file 72 hours after the next one took its place', async () => {

@@ -28,7 +28,7 @@ export function* oneSecret(evidence: Evidence, { room, members, records }: Refer
   for (const { life } of members) {
     for (const [name, { log, epoch }] of epochs) {
       const chain = life.stores.keys.chain(log.room, log.device, log.incarnation, epoch)
-      if (chain === null) continue
+      if (chain === null || chain.chain.byteLength === 0) continue
       const place = `${name}/${chain.nextIndex}`
       const key = toHex(chain.chain)
       if ((chains.get(place) ?? key) !== key) yield `two chains at ${evidence.nameOf(log.device)}, epoch ${epoch}`

@@ -79,9 +79,10 @@ async function* opened(
     const signed = evidence.world.journal.signed.get(hash)
     if (signed === undefined) continue
     // A prekey is erased after so long awake: what was sent to it while its owner slept must still open.
-    const asleep = box === undefined ? 0 : sleptBetween(evidence, signed.at, theft.at)
+    const asleep = sleptBetween(evidence, signed.at, theft.at)
     const age = theft.at - signed.at - asleep
-    if (loot.had.has(hash) && age > WINDOW_MS) {
+    // What it never had a box of its own prekey may open, as long as that is there; a chain it must not keep.
+    if ((loot.had.has(hash) || box === undefined) && age > WINDOW_MS) {
       yield `who stole ${seat.name}'s store opens ${wordsOf(evidence, record)}, which is ${hours(age)} older`
     }
     if (box === 'next') {
@@ -98,7 +99,7 @@ const hours = (ms: number): string => `${(ms / HOUR_MS).toFixed(0)} h`
 const fromChain = ({ stores }: Loot, room: RoomId, { log, header }: Known): boolean => {
   if (header.key === undefined) return false
   const chain = stores.keys.chain(room, log.device, log.incarnation, toEpoch(header.key.epoch))
-  return chain !== null && chain.nextIndex <= header.key.index
+  return chain !== null && chain.chain.byteLength > 0 && chain.nextIndex <= header.key.index
 }
 
 const fromOwn = ({ stores }: Loot, room: RoomId, { log, header }: Known, seat: SeatOfDevice): boolean => {

@@ -1,0 +1,64 @@
+import type { Clock } from '../../shared/clock.ts'
+import type { Epoch } from '../../shared/ids.ts'
+import { CHAIN_ERASE_MS } from '../../shared/limits.ts'
+import type { KeyStore, ReaderChain } from '../store/keys.ts'
+import type { LogId } from '../store/records.ts'
+import { wipe } from './sender-key.ts'
+
+/** How far we have gone along others' sender keys: in memory, and in the store once it is flushed. */
+export type ReaderChains = {
+  /** Null when its sender key was never here; no key in it once that is erased. */
+  get(log: LogId, epoch: Epoch): ReaderChain | null
+  set(log: LogId, epoch: Epoch, chain: Pick<ReaderChain, 'nextIndex' | 'chain'>): void
+  /** Writes what has moved; within the transaction that stores what it opened. */
+  flush(): void
+  /** Forgets what is only in memory, after a transaction that failed. */
+  forget(): void
+  /**
+   * Erases those that came long ago: of a message that is erased before it gets here, the ciphertext may be in anybody's
+   * hands. Not at the first call: what was said under them while we were away is still to come.
+   */
+  erase(): void
+}
+
+export const createReaderChains = (keys: KeyStore, clock: Clock): ReaderChains => {
+  const chains = new Map<string, ReaderChain>()
+  const moved = new Set<string>()
+  let isFirst = true
+  return {
+    get: (log, epoch) => {
+      const name = nameOf(log, epoch)
+      const known = chains.get(name) ?? keys.chain(log.room, log.device, log.incarnation, epoch)
+      if (known !== null) chains.set(name, known)
+      return known
+    },
+    set: ({ room, device, incarnation }, epoch, { nextIndex, chain }) => {
+      const name = nameOf({ room, device, incarnation }, epoch)
+      chains.set(name, { room, device, incarnation, epoch, nextIndex, chain })
+      moved.add(name)
+    },
+    flush: () => {
+      for (const name of moved) {
+        const chain = chains.get(name)
+        if (chain !== undefined) keys.setChain(chain, clock.now())
+      }
+      moved.clear()
+    },
+    forget: () => {
+      chains.clear()
+      moved.clear()
+    },
+    erase: () => {
+      if (!isFirst && keys.eraseChains(clock.now() - CHAIN_ERASE_MS)) {
+        for (const [name, { chain }] of chains) {
+          if (moved.has(name)) continue
+          wipe(chain) // of what is not erased, the store has the same
+          chains.delete(name)
+        }
+      }
+      isFirst = false
+    },
+  }
+}
+
+const nameOf = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
