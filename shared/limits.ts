@@ -210,6 +210,7 @@ export const BAR_REMEMBERED_MS = 24 * HOUR_MS // after which the next time is th
 export const EPOCH_LIFETIME_MS = 24 * HOUR_MS
 export const EPOCH_ERASE_MS = 25 * HOUR_MS // then our own sender key is erased, sent with or not: no send that began in its time still runs
 export const CHAIN_ERASE_MS = 72 * HOUR_MS // after another's sender key was accepted, as with prekeys: what comes later is asked of the key service
+export const CHAIN_ERASE_AWAY_MS = 14 * DAY_MS // … and at a start, before what came meanwhile is here: a holiday. Who starts for moments only keeps them no longer
 export const EPOCH_MESSAGES = 1_000 // messages under one sender key
 export const PREKEY_LIFETIME_MS = 24 * HOUR_MS
 export const PREKEY_AT_START_MS = 10 * MINUTE_MS // a start makes a new one too, unless the last is younger than this

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/clock.ts'
 import type { Epoch } from '../../shared/ids.ts'
-import { CHAIN_ERASE_MS } from '../../shared/limits.ts'
+import { CHAIN_ERASE_AWAY_MS, CHAIN_ERASE_MS } from '../../shared/limits.ts'
 import type { KeyStore, ReaderChain } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { wipe } from './sender-key.ts'
@@ -16,7 +16,7 @@ export type ReaderChains = {
   forget(): void
   /**
    * Erases those that came long ago: of a message that is erased before it gets here, the ciphertext may be in anybody's
-   * hands. Not at the first call: what was said under them while we were away is still to come.
+   * hands. Later at the first call, at a start: what was said under them while we were away is still to come.
    */
   erase(): void
 }
@@ -49,7 +49,7 @@ export const createReaderChains = (keys: KeyStore, clock: Clock): ReaderChains =
       moved.clear()
     },
     erase: () => {
-      if (!isFirst && keys.eraseChains(clock.now() - CHAIN_ERASE_MS)) {
+      if (keys.eraseChains(clock.now() - (isFirst ? CHAIN_ERASE_AWAY_MS : CHAIN_ERASE_MS))) {
         for (const [name, { chain }] of chains) {
           if (moved.has(name)) continue
           wipe(chain) // of what is not erased, the store has the same

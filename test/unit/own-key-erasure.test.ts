@@ -9,6 +9,7 @@ import { createKeyStore } from '../../peer/store/keys.ts'
 import { createSealer } from '../../peer/store/sealer.ts'
 import { type NetworkId, type PeerId, type RoomId, toIncarnation, type UserName } from '../../shared/ids.ts'
 import {
+  CHAIN_ERASE_AWAY_MS,
   CHAIN_ERASE_MS,
   EPOCH_ERASE_MS,
   EPOCH_LIFETIME_MS,
@@ -77,7 +78,7 @@ test('a sender key past its time is erased from memory and from the file, and it
   expect((await prepared(openGroup())).key.epoch).toBe(key.epoch + 1)
 })
 
-test("another's sender key is erased from the file 72 hours after it came, but not at a start, and does not come back", async () => {
+test("another's sender key is erased from the file 72 hours after it came, at a start later, and does not come back", async () => {
   const keys = createKeyStore(database, createSealer(new Uint8Array(32), systemRandom))
   const { prekey } = await createOwnPrekeys(keys, { now: () => now }, systemRandom).current()
   const other = openDatabase(':memory:')
@@ -114,6 +115,20 @@ test("another's sender key is erased from the file 72 hours after it came, but n
   for (const one of [group, openGroup()]) {
     expect(await one.accept(log, body)).toBe('accepted') // the prekey is there still
     for (const { header, body } of unheard) expect(one.open(log, header, body)).toMatchObject({ code: 'key-missing' })
+  }
+
+  // Who starts for moments only has it erased all the same.
+  database.prepare('DELETE FROM chains').run()
+  const brief = openGroup()
+  expect(await brief.accept(log, body)).toBe('accepted')
+  database.transaction(() => brief.flush())
+  for (const [wait, left] of [
+    [CHAIN_ERASE_AWAY_MS - 1, 1],
+    [1, 0],
+  ] as const) {
+    now += wait
+    openGroup().eraseSpent()
+    expect(database.prepare("SELECT 1 FROM chains WHERE sealed_chain <> X''").all()).toHaveLength(left)
   }
   other.close()
 })
