@@ -121,7 +121,7 @@ test('what was said is shown, found and signed for; a file is offered; the devic
   const file = join(homes.folder, 'note.txt')
   await writeFile(file, 'for the record')
   const [history, search, receipt] = await Promise.all([
-    ann.run(['history', '#build', '--json', '--limit', '2']),
+    ann.run(['history', '#build', '--json', '--count', '2']),
     ann.run(['search', 'red', 'in:#build', '--json']),
     ann.json(['transcript', 'receipt', '#build', '--out', join(homes.folder, 'build.receipt')]),
   ])
@@ -130,7 +130,7 @@ test('what was said is shown, found and signed for; a file is offered; the devic
   expect(linesOf(search.out)).toMatchObject([{ event: 'found', text: 'it is red', snippet: 'it is red' }, { found: 1 }])
   expect(receipt).toMatchObject({ exit: 0, event: 'receipt', room: '#build' })
   const [first] = linesOf(history.out)
-  const before = ann.json(['history', '#build', '--before', String(first?.id).slice(0, 10), '--limit', '1'])
+  const before = ann.json(['history', '#build', '--before', String(first?.id).slice(0, 10), '--count', '1'])
   const offer = ann.start(['send', file, '--to', '#build', '--json'])
   expect(await before).toMatchObject({ exit: 0, event: 'message', text: 'it is red' })
   const { code, out } = await offer.ended // ben takes it unasked
