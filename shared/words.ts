@@ -383,7 +383,7 @@ export const WORDS = {
   'approval-pending': words(
     'the newcomer waits for approval',
     'the operator of the CA must approve us first',
-    'ask the operator (npm run ca -- approve NAME), then try again with the same name from this device',
+    'ask the operator (npm run ca -- approve NAME), then run the same command again: the key that waits is kept here',
   ),
   'token-wrong': words(
     'the invite token is not one of ours',
@@ -657,6 +657,11 @@ export const WORDS = {
     'a file of this home is missing or damaged',
     'the other home is damaged',
     'restore the home from a backup, or join again with another --home',
+  ),
+  'waiting-damaged': words(
+    'the key that waits for the approval of the operator cannot be read',
+    'the other side cannot read its key',
+    'remove that file, and join again: the operator then has to approve once more',
   ),
   'passphrase-wrong': words(
     'the passphrase does not open the key',

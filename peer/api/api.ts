@@ -7,6 +7,7 @@ import { API_CONNECTIONS_MAX, API_REQUEST_MS, API_TOKEN_BYTES } from '../../shar
 import type { Random } from '../../shared/random.ts'
 import type { Peer } from '../peer.ts'
 import { changeSettings, isFree, readSettings } from '../settings.ts'
+import { answerBroken } from './broken-request.ts'
 import { watchSockets } from './event-socket.ts'
 import { createFeed } from './feed.ts'
 import { forgetRunning, noteRunning, socketPath, tokenPath } from './running.ts'
@@ -56,6 +57,7 @@ export const startApi = async ({ home, peer, command, random }: ApiParts): Promi
     bySocket.add(raw)
     server.server.emit('upgrade', raw, socket, head)
   })
+  beside.on('clientError', answerBroken)
   beside.maxConnections = API_CONNECTIONS_MAX
   const path = await listenAt(beside, socketPath(home))
 

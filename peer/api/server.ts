@@ -7,6 +7,7 @@ import { fault, LanyardError, type Refusal, refusalOf, refuse } from '../../shar
 import { API_BODY_MAX_BYTES, API_REQUEST_MS, API_SOCKETS_MAX } from '../../shared/limits.ts'
 import type { Code } from '../../shared/words.ts'
 import type { Peer } from '../peer.ts'
+import { answerBroken } from './broken-request.ts'
 import { parsed } from './client.ts'
 import { checkToken, knock } from './doorkeeper.ts'
 import type { ApiEvent } from './event-json.ts'
@@ -34,6 +35,7 @@ export const createServer = async ({ peer, feed, token, portOf }: ServerParts): 
     forceCloseConnections: true,
     routerOptions: { maxParamLength: PARAMETER_MAX },
     exposeHeadRoutes: false,
+    clientErrorHandler: answerBroken,
     // What never comes to a route or a hook: a path that is no path.
     frameworkErrors: (error, _request, reply) => void answer(reply, refuse('input-invalid', error.message)),
   })

@@ -7,6 +7,7 @@ import { networkCode, parseNetworkCode } from '../../shared/network-code.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { userNameOf } from '../../shared/user-name.ts'
 import type { Introduction, JoinOrder } from '../identity/join.ts'
+import { isWaiting } from '../identity/waiting.ts'
 import { listenAddresses, rememberPort } from '../settings.ts'
 import { ask, keyBitsOf, type Options, passphraseOf, secretOf, tell } from './command.ts'
 
@@ -28,7 +29,8 @@ export const joinNetwork = async (inviteText: string, as: JoinOrder['as'], optio
     question: as === 'new-user' ? 'A password, for enrolling further devices' : `Password of ${user}`,
     isNew: as === 'new-user',
   })
-  const passphrase = await passphraseOf(options, 'new')
+  const waits = await isWaiting({ home: options.home, as, user, invite })
+  const passphrase = await passphraseOf(options, waits ? 'open' : 'new')
   const { join } = await import('../identity/join.ts') // with libp2p, which nobody waits for who only starts or asks
   const joined = await join({
     home: options.home,

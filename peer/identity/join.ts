@@ -16,6 +16,7 @@ import { type EnrolDoor, type Enrolled, enrol } from './enrol.ts'
 import { enrolStrongEnough } from './key-size.ts'
 import { createKeystore, readProfile } from './keystore.ts'
 import { forgetTry, noteTry, wasTried } from './tried.ts'
+import { bitsOf, forgetWaiting, isRegistering, keepWaiting, openWaiting } from './waiting.ts'
 
 /** What is known of the network that one joins: all of an invite, or what a network code and multicast tell. */
 export type Introduction = CaContact & Pick<Invite, 'networkName'> & Partial<Pick<Invite, 'token'>>
@@ -31,8 +32,6 @@ export type JoinOrder = {
   readonly passphrase: string
   /** Bits that the key is to have at least. */
   readonly keyBits: number
-  /** A key of so many bits, of an earlier try that the CA's operator has to approve; a new one without it. */
-  readonly key?: KeyObject
   readonly clock: Clock
   readonly random: Random
   /** Multiaddrs that the device will listen on, for the CA to tell to those who join later. */
@@ -47,23 +46,33 @@ export type Joined = {
 }
 
 /**
- * Makes a device key, enrols it, and writes the profile: the whole of it, or nothing.
- * @throws LanyardError `already-enrolled`, `join-cut-off`, or why the CA or we refused
+ * Makes a device key, enrols it, and writes the profile: the whole of it, or nothing. Where the operator has to approve the
+ * key first, it waits in the home, and the next join of the same user in the same network takes it up.
+ * @throws LanyardError `already-enrolled`, `join-cut-off`, `passphrase-wrong` and `waiting-damaged` of a key that waits, or
+ * why the CA or we refused
  */
 export const join = async (order: JoinOrder): Promise<Joined> => {
   await refuseSecondJoin(order.home)
   const { home, invite, user } = order
   const mark = { pin: invite.pin, user }
+  const waiting = await openWaiting(order, order.passphrase)
   const triedBefore = await wasTried(home, mark)
-  const outcome = await enrolStrongEnough(order.keyBits, (bits) =>
-    tryToJoin(order, bits, async () => (order.as === 'new-user' ? await noteTry(home, mark) : undefined)),
-  )
+  const note = async (): Promise<void> => (order.as === 'new-user' ? await noteTry(home, mark) : undefined)
+  const fromBits = Math.max(order.keyBits, waiting === null ? 0 : bitsOf(waiting)) // as strong as the CA has asked for then
+  const outcome = await enrolStrongEnough(fromBits, async (bits) => {
+    const key = waiting !== null && bits === bitsOf(waiting) ? waiting : await newRsaKey(bits)
+    const answer = await tryToJoin(order, key, note)
+    const isPending = isRefusal(answer) && answer.code === 'approval-pending' && answer.by === 'there'
+    if (isPending && key !== waiting) await keepWaiting(order, key, order)
+    return answer
+  })
   if (isRefusal(outcome)) {
     if (outcome.by === 'there' && !triedBefore && !OWN_TROUBLE.has(outcome.code)) await forgetTry(home) // nothing was written
     if (triedBefore && order.as === 'new-user' && TAKEN.has(outcome.code)) throw fault('join-cut-off', user)
     throw new LanyardError(outcome)
   }
   await forgetTry(home)
+  await forgetWaiting(home)
   return outcome
 }
 
@@ -74,11 +83,10 @@ const OWN_TROUBLE: ReadonlySet<Code> = new Set(['fault', 'storage-failed', 'data
 
 const tryToJoin = async (
   order: JoinOrder,
-  bits: number,
+  key: KeyObject,
   beforeAnswer: () => Promise<void>,
 ): Promise<Joined | Refusal> => {
   const { home, clock, invite, user, password, random, passphrase } = order
-  const key = order.key !== undefined && bits === order.keyBits ? order.key : await newRsaKey(bits)
   const node = await createNode({ key, listen: order.listen })
   try {
     const addresses = node.addresses()
@@ -96,9 +104,9 @@ const tryToJoin = async (
   }
 }
 
-const doorOf = ({ as, invite }: JoinOrder): { readonly door?: EnrolDoor } => {
-  if (as === 'further-device') return { door: { kind: 'login' } }
-  return invite.token === undefined ? { door: { kind: 'register' } } : {}
+const doorOf = (order: JoinOrder): { readonly door?: EnrolDoor } => {
+  if (order.as === 'further-device') return { door: { kind: 'login' } }
+  return isRegistering(order) ? { door: { kind: 'register' } } : {}
 }
 
 const refuseSecondJoin = async (home: string): Promise<void> => {

@@ -115,6 +115,7 @@ const open = (path: string): DatabaseSync => {
 // A page that many records change, as those of an index by hash, is moved to the file once in 16 MiB of log, not in 4: a third of
 // the time that a long catch-up spends in here. What is erased does not wait for it: see `checkpoint`.
 const CHECKPOINT_PAGES = 4_000
+
 const openingCode = (message: string) =>
   /locked|busy/.test(message) ? 'profile-in-use' : /full/.test(message) ? 'disk-full' : 'storage-failed'
 

@@ -25,7 +25,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   backup: ['lanyard backup ~/lanyard.backup'],
   restore: ['lanyard restore ~/lanyard.backup', 'lanyard --home /tmp/drill restore ~/lanyard.backup    # an exercise'],
   say: ["lanyard say 'lunch at noon'", "lanyard say '#build' 'it is green'", "make 2>&1 | lanyard say '#build' --code"],
-  history: ['lanyard history', "lanyard --json history '#build' --limit 10"],
+  history: ['lanyard history', "lanyard --json history '#build' --count 10"],
   search: ['lanyard search lunch from:bob'],
   users: ['lanyard users'],
   rooms: ['lanyard rooms'],

@@ -1,6 +1,4 @@
-import type { KeyObject } from 'node:crypto'
 import { intro, log, outro, spinner } from '@clack/prompts'
-import { newRsaKey } from '../../shared/certificate/new-key.ts'
 import { systemClock } from '../../shared/clock.ts'
 import {
   type Code,
@@ -17,6 +15,7 @@ import { passphraseOf } from '../commands/command.ts'
 import type { CaSearch, FoundCa } from '../identity/find-cas.ts'
 import type { Introduction, JoinOrder } from '../identity/join.ts'
 import { readProfile } from '../identity/keystore.ts'
+import { isWaiting } from '../identity/waiting.ts'
 import { listenAddresses, rememberPort } from '../settings.ts'
 import { askCode, askInvite, askKnownSecret, askSecret, askUser, choose } from './first-questions.ts'
 import type { Options } from './program-options.ts'
@@ -24,7 +23,7 @@ import type { Options } from './program-options.ts'
 /**
  * The options to start with: as they are, or, at a terminal on a home that has joined nothing yet, after it has been asked how
  * to join, and has joined.
- * @throws LanyardError `cancelled` at Ctrl-C: nothing is left behind
+ * @throws LanyardError `cancelled` at Ctrl-C: nothing is left behind but a key that waits for approval
  */
 export const joinAtFirst = async (options: Options): Promise<Options> => {
   const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true
@@ -91,14 +90,15 @@ type Answers = { readonly as: JoinOrder['as']; readonly user: JoinOrder['user'];
 const enrol = async (options: Options, introduction: Introduction): Promise<string> => {
   const { join } = await import('../identity/join.ts')
   let answers = await askAnswers()
-  const passphrase = await choosePassphrase(options)
   let given = introduction
-  const key: KeyObject = await newRsaKey(DEVICE_KEY_MIN_BITS) // one for all tries: it is what an operator approves
+  let passphrase = (await isWaiting({ home: options.home, invite: given, ...answers }))
+    ? await findPassphrase(options)
+    : await choosePassphrase(options)
   for (;;) {
     const busy = spinner()
     busy.start('Asking the CA for a certificate')
     try {
-      const rest = { keyBits: DEVICE_KEY_MIN_BITS, key, clock: systemClock, random: systemRandom }
+      const rest = { keyBits: DEVICE_KEY_MIN_BITS, clock: systemClock, random: systemRandom }
       const listen = options.listen ?? (await listenAddresses(options.home))
       const joined = await join({ home: options.home, invite: given, ...answers, passphrase, ...rest, listen })
       busy.stop(`${joined.user} has joined “${joined.network}”`)
@@ -110,6 +110,7 @@ const enrol = async (options: Options, introduction: Introduction): Promise<stri
       say(refusal)
       if (INVITE.has(refusal.code)) given = await askInvite(systemClock.now)
       else if (isRetried(refusal)) await again(refusal)
+      else if (refusal.code === 'passphrase-wrong' && !isGiven(options)) passphrase = await findPassphrase(options)
       else answers = await mend(answers, refusal)
     }
   }
@@ -123,14 +124,22 @@ const askAnswers = async (): Promise<Answers> => {
 }
 
 const choosePassphrase = async (options: Options): Promise<string> => {
-  if (options.passphraseFile !== undefined || (process.env.LANYARD_PASSPHRASE ?? '') !== '') {
-    return await passphraseOf(options, 'new')
-  }
+  if (isGiven(options)) return await passphraseOf(options, 'new')
   log.info(
     'A passphrase seals the key of this device on its disk. It is asked for at each start, and nobody can recover it.',
   )
   return await askSecret('A passphrase, for this device')
 }
+
+/** The passphrase of a key that waits from an earlier start. */
+const findPassphrase = (options: Options): Promise<string> =>
+  isGiven(options)
+    ? passphraseOf(options, 'open')
+    : askKnownSecret('The passphrase of your first try: it opens the key that waits for approval')
+
+/** Whether it comes from where nobody can be asked again. */
+const isGiven = ({ passphraseFile }: Options): boolean =>
+  passphraseFile !== undefined || (process.env.LANYARD_PASSPHRASE ?? '') !== ''
 
 /** What another invite mends. */
 const INVITE: ReadonlySet<Code> = new Set([
@@ -151,8 +160,11 @@ const RETRIED: ReadonlySet<Code> = new Set([
 const isRetried = ({ code }: Refusal): boolean => RETRIED.has(code)
 
 const again = async ({ code }: Refusal): Promise<void> => {
-  const question = code === 'approval-pending' ? 'Has the operator approved you?' : 'Try again?'
-  await choose(question, [{ value: 'yes', label: 'Try again', hint: 'Ctrl-C to give up' }])
+  const [question, hint] =
+    code === 'approval-pending'
+      ? ['Has the operator approved you?', 'Ctrl-C to leave: your request waits until you start again']
+      : ['Try again?', 'Ctrl-C to give up']
+  await choose(question, [{ value: 'yes', label: 'Try again', hint }])
 }
 
 /** What another name or password mends. @throws LanyardError with what nobody here can mend */

@@ -34,16 +34,16 @@ Examples:
   program
     .command('history')
     .argument('[place]', '#room or @user', '#general')
-    .option('--limit <count>', 'how many messages, at most 1000', '50')
+    .option('--count <messages>', 'how many, at most 1000', '50')
     .option('--before <id>', 'those before this message; the beginning of an id will do')
     .option('--after <id>', 'those after this message')
     .option('--wait <seconds>', 'how long to look for new ones', '2')
     .description('show the newest messages of a room, the oldest first')
     .action(async (to: string, _options: unknown, command: Command) => {
-      const options = optionsOf<WaitOptions & { limit: string; before?: string; after?: string }>(command)
+      const options = optionsOf<WaitOptions & { count: string; before?: string; after?: string }>(command)
       const order = { ...orderOf(options, seconds(options.wait)), to }
       const { before, after } = options
-      const limit = countOf('--limit', options.limit, HISTORY_PAGE_MAX)
+      const limit = countOf('--count', options.count, HISTORY_PAGE_MAX)
       await withClient(options, { command: 'history' }, (helper) =>
         showHistory(helper, { ...order, limit, before, after }),
       )
@@ -51,11 +51,11 @@ Examples:
   program
     .command('search')
     .argument('<words...>', 'all of them; the last may be a beginning; from:anna and in:#room narrow it')
-    .option('--limit <count>', 'how many messages, at most 1000', '50')
+    .option('--count <messages>', 'how many, at most 1000', '50')
     .description('look through all that this device can read')
     .action(async (words: string[], _options: unknown, command: Command) => {
-      const options = optionsOf<WaitOptions & { limit: string }>(command)
-      const limit = countOf('--limit', options.limit, SEARCH_HITS_MAX)
+      const options = optionsOf<WaitOptions & { count: string }>(command)
+      const limit = countOf('--count', options.count, SEARCH_HITS_MAX)
       const order = { ...orderOf(options, 0), words: words.join(' '), limit }
       await withClient(options, { command: 'search' }, (helper) => showFound(helper, order))
     })

@@ -13,6 +13,23 @@ export type Options = BaseOptions & {
 /** … and those of a command that goes to a place, and waits. */
 export type WaitOptions = Options & { readonly wait: string; readonly to?: string }
 
+/**
+ * What to say when a device runs already, and options were given that a device takes at its start alone; null when none was.
+ * They come from the command line and nowhere else: what a home has settled is not among them.
+ */
+export const startOnlyNote = ({ listen, downloads, limit, mdns, strict }: Options): string | null => {
+  const given = [
+    ...(listen === undefined ? [] : ['--listen']),
+    ...(downloads === undefined ? [] : ['--downloads']),
+    ...(limit === undefined ? [] : ['--limit']),
+    ...(mdns ? [] : ['--no-mdns']),
+    ...(strict === undefined ? [] : ['--strict']),
+  ]
+  if (given.length === 0) return null
+  const names = given.length === 1 ? `${given[0]} is` : `${given.slice(0, -1).join(', ')} and ${given.at(-1)} are`
+  return `note: a device is running here; ${names} set where it was started`
+}
+
 /** An option that may come several times. */
 export const listed = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 

@@ -8,7 +8,7 @@ import { startPeer } from '../home.ts'
 import { readProfile } from '../identity/keystore.ts'
 import { growHeapFreely, tidyAfterStart } from '../memory.ts'
 import type { Peer } from '../peer.ts'
-import type { Options } from './program-options.ts'
+import { type Options, startOnlyNote } from './program-options.ts'
 
 /** Of a command that works with a device. */
 export type Work = {
@@ -37,6 +37,8 @@ export const withClient = async (
     await withPeer(options, work, ({ client }) => run({ client, settled: false }))
     return
   }
+  const note = startOnlyNote(options)
+  if (note !== null) process.stderr.write(`${note}\n`)
   if (work.lasting === true) stopAtSignals(() => running[Symbol.asyncDispose]()) // the device goes on
   for (const address of options.peer ?? []) await running.call(meet, { address })
   await run({ client: running, settled: true })

@@ -121,16 +121,19 @@ test('what was said is shown, found and signed for; a file is offered; the devic
   const file = join(homes.folder, 'note.txt')
   await writeFile(file, 'for the record')
   const [history, search, receipt] = await Promise.all([
-    ann.run(['history', '#build', '--json', '--limit', '2']),
-    ann.run(['search', 'red', 'in:#build', '--json']),
+    ann.run(['history', '#build', '--json', '--count', '2']),
+    ann.run(['search', 'red', 'in:#build', '--json', '--limit', '500', '--strict']),
     ann.json(['transcript', 'receipt', '#build', '--out', join(homes.folder, 'build.receipt')]),
   ])
   for (const line of history.out.trim().split('\n')) expectDocumented(['history'], line)
   expect(linesOf(history.out).map(({ text }) => String(text).split('\n')[0])).toEqual(['```', '```'])
   expect(linesOf(search.out)).toMatchObject([{ event: 'found', text: 'it is red', snippet: 'it is red' }, { found: 1 }])
+  expect(search.err).toMatch(
+    /^note: a device is running here; .*--limit, --no-mdns and --strict are set where it was started\n$/,
+  )
   expect(receipt).toMatchObject({ exit: 0, event: 'receipt', room: '#build' })
   const [first] = linesOf(history.out)
-  const before = ann.json(['history', '#build', '--before', String(first?.id).slice(0, 10), '--limit', '1'])
+  const before = ann.json(['history', '#build', '--before', String(first?.id).slice(0, 10), '--count', '1'])
   const offer = ann.start(['send', file, '--to', '#build', '--json'])
   expect(await before).toMatchObject({ exit: 0, event: 'message', text: 'it is red' })
   const { code, out } = await offer.ended // ben takes it unasked

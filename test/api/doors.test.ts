@@ -199,6 +199,15 @@ describe('the doors of the local API', () => {
     raw.end(`GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX: ${'x'.repeat(64 * 1024)}\r\n\r\n`)
     const [first] = await raw.toArray().catch(() => [Buffer.from('HTTP/1.1 431')])
     expect(String(first)).toMatch(/^HTTP\/1\.1 431/)
+    for (const place of [{ port, host: '127.0.0.1' }, { path: join(world.folder, 'api.sock') }]) {
+      const line = connectTcp(place)
+      line.end('what is this?\r\n\r\n')
+      const [head = '', body = ''] = Buffer.concat(await line.toArray())
+        .toString('utf8')
+        .split('\r\n\r\n')
+      expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+      expect(JSON.parse(body)).toMatchObject({ code: 'input-invalid', by: 'here', next: expect.any(String) })
+    }
     expect(await ask('/v1/status', { headers: bearer(token) })).toMatchObject({ status: 200 })
   })
 

@@ -1,14 +1,27 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join as joinPath } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lastAudit } from '../../ca-node/audit.ts'
 import { openBesideCa } from '../../ca-node/beside.ts'
 import { approve, listPending } from '../../ca-node/modes.ts'
 import type { EnrolDoor } from '../../peer/identity/enrol.ts'
+import { type Joined, join as joinFrom } from '../../peer/identity/join.ts'
 import { changePassword } from '../../peer/identity/password.ts'
 import { trustAnchor, verifyDevice } from '../../shared/certificate/verify.ts'
-import { isRefusal, orThrow } from '../../shared/errors.ts'
+import { isRefusal, LanyardError, orThrow } from '../../shared/errors.ts'
 import { CERTIFICATE_LIFETIME_MS, DEVICES_PER_USER, ENROLMENT_TRIES, RENEWAL_GRACE_MS } from '../../shared/limits.ts'
+import { systemRandom } from '../../shared/random.ts'
 import { newKey, user } from '../support/certificates.ts'
-import { enrolAs, type Newcomer, newcomer, PASSWORD, type TestCa, testCa } from '../support/enrolment.ts'
+import {
+  enrolAs,
+  type Newcomer,
+  newcomer,
+  PASSPHRASE,
+  PASSWORD,
+  type TestCa,
+  temporaryFolder,
+  testCa,
+} from '../support/enrolment.ts'
 
 let ca: TestCa
 beforeAll(async () => {
@@ -304,6 +317,68 @@ describe('without an invite', () => {
     expect(await listPending(store.database)).toEqual([])
     expect(await knockAs(rival)).toMatchObject({ code: 'name-taken' })
     await store.close()
+  })
+
+  test('whom the operator approves gets in by the same command, whose key has waited in the home', async () => {
+    await using asking = await testCa({ mode: 'approval' })
+    const folder = await temporaryFolder()
+    const store = await openBesideCa(asking.home, asking.clock.now())
+    try {
+      const home = joinPath(folder.path, 'erna')
+      const waiting = joinPath(home, 'waiting.json')
+      const { token: _, ...invite } = await asking.oneInvite()
+      // As a process that knows nothing but the home.
+      const tryAs = async (passphrase: string, keyBits = 2048): Promise<Joined | LanyardError> => {
+        const rest = { keyBits, listen: [], clock: asking.clock, random: systemRandom }
+        const secrets = { user: user('erna'), password: PASSWORD, passphrase }
+        try {
+          return await joinFrom({ home, invite, as: 'new-user', ...secrets, ...rest })
+        } catch (error) {
+          if (error instanceof LanyardError) return error
+          throw error
+        }
+      }
+      const first = await tryAs(PASSPHRASE, 3072)
+      expect(first).toMatchObject({ code: 'approval-pending', refusal: { by: 'there' } })
+      const kept = await readFile(waiting, 'utf8')
+      expect((await stat(waiting)).mode & 0o777).toBe(0o600)
+      expect(kept).not.toContain(PASSPHRASE)
+      const pending = await listPending(store.database)
+      expect(pending).toMatchObject([{ name: 'erna', approvedAt: null }])
+
+      const wrong = await tryAs('another passphrase')
+      expect(wrong).toMatchObject({
+        code: 'passphrase-wrong',
+        refusal: { detail: expect.stringContaining('your first try') },
+      })
+      expect(await tryAs(PASSPHRASE)).toMatchObject({ code: 'approval-pending' })
+      expect(await readFile(waiting, 'utf8')).toBe(kept)
+      expect(await listPending(store.database)).toEqual(pending) // the same request, of the same key
+
+      const [one] = pending
+      if (one === undefined) throw new Error('nobody waits')
+      await approve(store.database, one, asking.clock.now())
+      for (const damaged of [
+        '',
+        kept.slice(0, 40),
+        kept.replace('BEGIN', 'begin'),
+        kept.replace(/\\n(.{20})/, '\\n'),
+      ]) {
+        await writeFile(waiting, damaged)
+        expect(await tryAs(PASSPHRASE), damaged).toMatchObject({
+          code: 'waiting-damaged',
+          refusal: { detail: waiting },
+        })
+        expect(await readFile(waiting, 'utf8')).toBe(damaged) // it is the user who throws it away
+      }
+      await writeFile(waiting, kept)
+      expect(await tryAs(PASSPHRASE)).toMatchObject({ user: 'erna', device: one.peerId })
+      expect(await readdir(home)).not.toContain('waiting.json')
+      expect(await listPending(store.database)).toEqual([])
+    } finally {
+      await store.close()
+      await folder.remove()
+    }
   })
 })
 

@@ -11,6 +11,7 @@ _${name}_words() {
   found=(\${(f)"$(${name} \${_${name}_home} complete-words $1 2>/dev/null)"})
   compadd -a found
 }
+_${name}_what() { _alternative 'files:file:_files' 'users:user:_${name}_words user' }
 _${name}() {
   local at path=${name} word
   local -a _${name}_home=()
@@ -66,7 +67,7 @@ const actionOf = (kind: Kind, { name }: Outline): string => {
   if (typeof kind !== 'string') return `(${kind.join(' ')})`
   if (kind === 'file') return '_files'
   if (kind === 'folder') return '_files -/'
-  if (kind === 'what') return '_files'
+  if (kind === 'what') return `_${name}_what`
   return kind === 'other' ? ' ' : `_${name}_words ${kind}`
 }
 
