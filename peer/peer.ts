@@ -204,6 +204,14 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
       .testify()
       .catch((error: unknown) => events.emit({ kind: 'foul', refusal: refusalOf(error), user: self.user }))
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
+  /** A manifest has names in it, and hashes that tell what a file is: it goes where the message's own key may go. */
+  const mayFetch = (room: RoomId, session: Session, record: RecordHash): Refusal | null => {
+    const stored = records.get(record)
+    if (stored === null || stored.room !== room || stored.hidden) return refuse('file-not-held')
+    const log = { room, device: stored.device, incarnation: stored.incarnation }
+    if (rooms.mayHaveKey(log, stored.seq, session.device.user)) return null
+    return mayRead(room, session) ?? refuse('not-a-member')
+  }
   events.on((event) => files.heard(event))
 
   const allowance = createAllowance({
@@ -268,7 +276,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     inbox: conversation.inbox,
     compose,
     takeBack: chat.takeBack,
-    mayRead,
+    mayFetch,
     downloads: parts.downloads,
     options: parts.files ?? {},
     clock: monotonicClock,

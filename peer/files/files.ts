@@ -66,7 +66,7 @@ export type FilesParts = {
   readonly inbox: Pick<Inbox, 'get'>
   readonly compose: { send(room: RoomId, content: MessageContent): Promise<RecordHash> }
   readonly takeBack: (id: RecordHash) => Promise<void>
-  readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  readonly mayFetch: (room: RoomId, session: Session, record: RecordHash) => Refusal | null
   readonly downloads: string
   readonly options: FileOptions
   /** Only goes on; milliseconds. */
@@ -108,7 +108,7 @@ export const startFiles = async (parts: FilesParts): Promise<RunningFiles> => {
   const converse = createServing({
     find: shelf.find,
     mayServe: shelf.mayServe,
-    mayRead: parts.mayRead,
+    mayFetch: parts.mayFetch,
     onWanted: shelf.asked,
     onServed: ({ offer }, { device }, bytes, whole) => {
       if (whole) shelf.learnHolder(offer.id, { device: device.peerId, user: device.user })

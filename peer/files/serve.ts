@@ -15,7 +15,8 @@ export type ServeParts = {
   readonly find: (record: RecordHash) => Holding | Refusal
   /** Whether it is still to be served: cheap, since it is asked before each chunk. */
   readonly mayServe: (record: RecordHash) => Refusal | null
-  readonly mayRead: (room: RoomId, session: Session) => Refusal | null
+  /** Whether a session may have what a message of a room offers: manifest and chunks, as its key. */
+  readonly mayFetch: (room: RoomId, session: Session, record: RecordHash) => Refusal | null
   /** Somebody has asked for it, who may soon have some of it, too. */
   readonly onWanted: (record: RecordHash, session: Session) => void
   /** @param bytes that this road has carried so far; `whole`: the fetcher has all of it */
@@ -40,7 +41,7 @@ export const createServing = (parts: ServeParts): ((frames: Frames, session: Ses
     if (want.kind !== 'want') return refuse('wrong-order', want.kind)
     const record = toRecordHash(want.record)
     const held = parts.find(record)
-    const refusal = isRefusal(held) ? held : parts.mayRead(held.room, session)
+    const refusal = isRefusal(held) ? held : parts.mayFetch(held.room, session, record)
     parts.onWanted(record, session)
     if (refusal !== null || isRefusal(held)) return refusal
     const seat = seats.get(record) ?? 0
@@ -117,7 +118,7 @@ const createRoad = (parts: ServeParts, road: RoadParts) => {
     const give = async (): Promise<void> => {
       const chunk = await reading
       if (ended !== null) return
-      const barred = parts.mayServe(record) ?? parts.mayRead(held.room, session)
+      const barred = parts.mayServe(record) ?? parts.mayFetch(held.room, session, record)
       const sealed =
         barred ?? (isRefusal(chunk) ? chunk : sealChunk(held, index, chunk, frames.handsBack ? chunk : undefined))
       if (isRefusal(sealed)) {

@@ -72,7 +72,7 @@ let road = ''
 const converse = createServing({
   find: () => held ?? refuse('file-not-held'),
   mayServe: () => null,
-  mayRead: () => null,
+  mayFetch: () => null,
   onWanted: () => undefined,
   onServed: () => undefined,
   pace: createPace(null, monotonicClock),

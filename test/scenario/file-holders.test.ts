@@ -127,7 +127,7 @@ const fetchBeside = async (
         return { ...held, open }
       },
       mayServe: () => null,
-      mayRead: () => null,
+      mayFetch: () => null,
       onWanted: () => undefined,
       onServed: () => undefined,
       pace: createPace(null, monotonicClock),

@@ -1,6 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { RoomId } from '../../shared/ids.ts'
+import { orThrow } from '../../shared/errors.ts'
+import { fromHex, type RecordHash, type RoomId } from '../../shared/ids.ts'
+import { FRAME_MAX_BYTES } from '../../shared/limits.ts'
+import { openFrames } from '../../shared/network/frames.ts'
+import { type FileReply, fileProtocol, fileReplyCodec, fileRequestCodec } from '../../shared/wire/file.ts'
 import { user } from '../support/certificates.ts'
+import { createMallory } from '../support/mallory.ts'
 import { createWorld, type Resident, says } from '../support/world.ts'
 
 let world: Awaited<ReturnType<typeof createWorld>>
@@ -225,4 +232,31 @@ test('who may not do a thing is told why, and nothing is written', async () => {
     'room-name-wrong',
   )
   expect(membersOf(alice, room)).toEqual(['alice', 'bob'])
+})
+
+test('the names in a folder, and what its files are, go to whom the message goes that offers it', async () => {
+  const [alice] = await people('alice')
+  await using mallory = await createMallory(world.network)
+  const folder = join(world.folder, 'plans')
+  await mkdir(folder)
+  await writeFile(join(folder, 'sell the company.txt'), 'soon')
+  const line = await mallory.join(alice.peer)
+  await vi.waitFor(() => expect(alice.peer.users().map(({ user: name }) => name)).toContain(mallory.name), WAIT)
+  const ask = async (id: RecordHash): Promise<FileReply> => {
+    const [connection] = mallory.node.connections()
+    if (connection === undefined) throw new Error('a connection')
+    const stream = await mallory.node.open(connection, fileProtocol(world.network.network))
+    const frames = openFrames(stream, { maxFrameBytes: FRAME_MAX_BYTES })
+    await frames.send(fileRequestCodec.encode({ kind: 'want', record: fromHex(id), known: false }))
+    return orThrow(fileReplyCodec.decode(orThrow(await frames.receive())))
+  }
+  // Whoever likes may come into the first, and has not; into the second, which keeps its past to itself, she comes later.
+  const open = await alice.peer.politics.found({ name: 'open', access: 'open', history: 'all' })
+  const late = await alice.peer.politics.found({ name: 'late', access: 'invite', history: 'since-join' })
+  const [inOpen, before] = [await alice.peer.files.offer(open, folder), await alice.peer.files.offer(late, folder)]
+  await alice.peer.politics.invite(late, user(mallory.name))
+  const since = await alice.peer.files.offer(late, folder)
+  const refused = { kind: 'refused', code: 'not-a-member' }
+  expect([await ask(inOpen), await ask(before), (await ask(since)).kind]).toEqual([refused, refused, 'held'])
+  await line.leave()
 })

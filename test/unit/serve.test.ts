@@ -78,7 +78,7 @@ test.each([
   const converse = createServing({
     find: () => held,
     mayServe: () => null,
-    mayRead: () => null,
+    mayFetch: () => null,
     onWanted: () => undefined,
     onServed: () => undefined,
     pace: createPace(bytesPerSecond, { now: () => performance.now() }),
