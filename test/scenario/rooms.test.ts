@@ -257,6 +257,6 @@ test('the names in a folder, and what its files are, go to whom the message goes
   await alice.peer.politics.invite(late, user(mallory.name))
   const since = await alice.peer.files.offer(late, folder)
   const refused = { kind: 'refused', code: 'not-a-member' }
-  expect([await ask(inOpen), await ask(before), (await ask(since)).kind]).toEqual([refused, refused, 'held'])
+  expect([await ask(inOpen.id), await ask(before.id), (await ask(since.id)).kind]).toEqual([refused, refused, 'held'])
   await line.leave()
 })
