@@ -20,11 +20,12 @@ import {
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
-import type { KeyStore, OwnSenderKey, ReaderChain } from '../store/keys.ts'
+import type { KeyStore, OwnSenderKey } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { type BoxContext, openBox, SUITE, sealBox } from './boxes.ts'
 import { membersHash } from './members-hash.ts'
 import type { Prekey } from './prekeys.ts'
+import { createReaderChains } from './reader-chains.ts'
 import {
   commitmentOf,
   messageCommitmentOf,
@@ -112,8 +113,7 @@ export type GroupParts = {
 export const createGroup = (parts: GroupParts): Group => {
   const { keys, self, incarnation } = parts
   const own = new Map<RoomId, OwnSenderKey>()
-  const chains = new Map<string, ReaderChain>()
-  const moved = new Set<string>()
+  const chains = createReaderChains(keys)
 
   const current = (room: RoomId): OwnSenderKey | null => {
     const known = own.get(room) ?? keys.own(room)
@@ -181,13 +181,6 @@ export const createGroup = (parts: GroupParts): Group => {
     return { room, epoch, nextIndex: chain.index, created: parts.clock.now(), secret, chain: chain.key }
   }
 
-  const readerChain = (log: LogId, epoch: Epoch): ReaderChain | null => {
-    const name = chainName(log, epoch)
-    const known = chains.get(name) ?? keys.chain(log.room, log.device, log.incarnation, epoch)
-    if (known !== null) chains.set(name, known)
-    return known
-  }
-
   return {
     prepare,
     due: (room) => {
@@ -231,14 +224,13 @@ export const createGroup = (parts: GroupParts): Group => {
     },
     forget: () => {
       own.clear()
-      chains.clear()
-      moved.clear()
+      chains.forget()
     },
     accept: async (log, body) => {
       const epoch = toEpoch(body.epoch)
       const mine = body.boxes.find(({ to }) => to === self)
       if (mine === undefined) return 'not-for-us'
-      if (readerChain(log, epoch) !== null) return 'accepted'
+      if (chains.of(log, epoch) !== null) return 'accepted'
       const prekey = keys.prekey(mine.prekey)
       if (prekey === null) return refuse('key-missing', 'sealed to a prekey that is erased')
       const context = { room: log.room, author: log.device, incarnation: log.incarnation, epoch }
@@ -249,14 +241,12 @@ export const createGroup = (parts: GroupParts): Group => {
         return refuse('box-wrong', 'another secret than the one committed to')
       }
       const start = startChain(secret, context)
-      const chain = { room: log.room, device: log.device, incarnation: log.incarnation, epoch }
-      chains.set(chainName(log, epoch), { ...chain, nextIndex: start.index, chain: start.key })
-      moved.add(chainName(log, epoch))
+      chains.set({ ...log, epoch, nextIndex: start.index, chain: start.key })
       return 'accepted'
     },
     open: (log, key, body) => {
       const epoch = toEpoch(key.epoch)
-      const chain = readerChain(log, epoch)
+      const chain = chains.of(log, epoch)
       if (chain === null) return refuse('key-missing')
       const skipped = skipTo({ index: chain.nextIndex, key: chain.chain }, key.index)
       if (isRefusal(skipped)) return skipped
@@ -264,29 +254,19 @@ export const createGroup = (parts: GroupParts): Group => {
       if (messageKey === undefined) return refuse('key-missing')
       const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
       if (isRefusal(plaintext)) return plaintext
-      const name = chainName(log, epoch)
-      chains.set(name, { ...chain, nextIndex: skipped.next.index, chain: skipped.next.key })
-      moved.add(name)
+      chains.set({ ...chain, nextIndex: skipped.next.index, chain: skipped.next.key })
       return { plaintext, messageKey }
     },
     openWith: (log, key, body, messageKey) => {
       const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
       return isRefusal(plaintext) ? plaintext : { plaintext, messageKey }
     },
-    flush: () => {
-      for (const name of moved) {
-        const chain = chains.get(name)
-        if (chain !== undefined) keys.setChain(chain)
-      }
-      moved.clear()
-    },
+    flush: chains.flush,
   }
 }
 
 /** Lets everything else have its turn: a key for 1,000 members is sealed in 0.3 s. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-const chainName = (log: LogId, epoch: Epoch): string => `${log.room}/${log.device}/${log.incarnation}/${epoch}`
 
 /** At least one slice, so that an epoch without another reader is announced too. */
 const slices = <T>(items: readonly T[], size: number): T[][] =>

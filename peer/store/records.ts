@@ -11,6 +11,7 @@ import {
 import { RECORD_KINDS, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
+import type { Role } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Names } from './names.ts'
 import type { Sealer } from './sealer.ts'
@@ -18,6 +19,14 @@ import { packProof, wireOf } from './wire-record.ts'
 
 /** One author's log in one room. */
 export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
+
+/** What an opened message is to the timeline. `target`: the blind name of the message that it changes. */
+export type Placement = {
+  readonly role: Role
+  readonly target: Uint8Array | null
+  /** Whether our user has yet to read it: 2 when it mentions our user. */
+  readonly unread: 0 | 1 | 2
+}
 
 /** The newest record of a log. */
 export type LogHead = { readonly seq: number; readonly hash: RecordHash }
@@ -84,8 +93,9 @@ export const STORED_COLUMNS = 'arrival, hash, log, seq, kind, author, ms, count,
 
 export const createRecordStore = (database: Database, sealer: Sealer, names: Names) => {
   const insert = database.prepare(
-    `INSERT INTO records (hash, room, log, seq, author, ms, count, kind, header, signature, proof, body, sealed_key)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO records (hash, room, log, seq, author, ms, count, kind, header, signature, proof, body, sealed_key,
+       role, target, unread)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const sign = database.prepare('UPDATE records SET signature = ?, proof = ? WHERE hash = ?')
   const setKey = database.prepare('UPDATE records SET sealed_key = ? WHERE hash = ? AND erased = 0')
@@ -131,12 +141,14 @@ export const createRecordStore = (database: Database, sealer: Sealer, names: Nam
   return {
     /**
      * Adds a record at the head of its log; unsigned when it is our own and its signature is still being made.
+     * @param placement of a message that is open already
      * @returns its arrival
      */
     append: (
       log: LogId,
       record: Omit<ParsedRecord, 'wire'> & { wire: Partial<WireRecord> & Pick<WireRecord, 'header' | 'body'> },
       key: Uint8Array | null,
+      placement: Placement | null = null,
     ): number => {
       const { header, wire, hash } = record
       const known = times.get(log.room)
@@ -155,6 +167,9 @@ export const createRecordStore = (database: Database, sealer: Sealer, names: Nam
         wire.proof === undefined ? null : packProof(wire.proof),
         wire.body,
         key === null ? null : sealKey(hash, key),
+        placement?.role ?? null,
+        placement?.target ?? null,
+        placement?.unread ?? 0,
       )
       return Number(lastInsertRowid)
     },

@@ -10,7 +10,7 @@ import {
 import { type Position, type Role, type Standing, supersedes } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
 import type { Names } from './names.ts'
-import { type LogId, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
+import { type LogId, type Placement, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
 import type { Sealer } from './sealer.ts'
 
 /** What the timeline asks of a stored message without opening it. */
@@ -135,8 +135,8 @@ export const createTimelineStore = (database: Database, sealer: Sealer, names: N
       const row = shown.get(fromHex(hash))
       return row === undefined ? null : toStored(row)
     },
-    /** Notes what an opened message is. @param unread 0, 1, or 2 when it mentions our user */
-    place: (arrival: number, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
+    /** Notes what a message is that was stored before it was opened. */
+    place: (arrival: number, { role, target, unread }: Placement): void => {
       place.run(role, target, unread, arrival)
     },
     /**
