@@ -11,7 +11,6 @@ import type { Core } from './core.ts'
 import type { Events } from './events.ts'
 import type { KeyService } from './group/key-service.ts'
 import { createAnnouncer } from './log/announcer.ts'
-import { createArrivals } from './log/arrivals.ts'
 import { startCatchUp } from './log/catch-up.ts'
 import { joinGossip, publishRecords } from './log/gossip.ts'
 import { startPush } from './log/push.ts'
@@ -95,7 +94,6 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
       if (theyHaveMore) catchUp.soon(peer, room)
     },
   })
-  const arrivals = createArrivals(log, parts.monotonic)
   const live = await startLive({
     node,
     network,
@@ -111,12 +109,8 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     onChanged: (peer) => catchUp.look(peer),
     onHeld: (peer, room, heads) => {
       holds(peer, room, heads)
-      const lacking = () =>
-        heads.flatMap((head) => {
-          const id = logOf(room, head)
-          return head.seq > (log.head(id)?.seq ?? -1) ? [id] : []
-        })
-      arrivals.expect(`${peer}/${room}`, lacking, () => catchUp.soon(peer, room, () => lacking().length > 0))
+      const isNeeded = (): boolean => heads.some((head) => head.seq > (log.head(logOf(room, head))?.seq ?? -1))
+      if (isNeeded()) catchUp.soon(peer, room, isNeeded)
     },
     onFoul,
   })
@@ -197,7 +191,6 @@ export const startRoads = async (parts: RoadsParts): Promise<Roads> => {
     },
     stop: () => {
       announcer.stop()
-      arrivals.stop()
       catchUp.stop()
       push.stop()
       live.stop()

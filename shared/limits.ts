@@ -183,7 +183,6 @@ export const TELL_JITTER_MS = 200 // … and a little longer, so that one of two
 export const TELL_EVERY_MS = 1 * SECOND_MS // … and then this often
 export const TELL_FANOUT = 16 // members told at once: the others hear it from these, or next time
 export const HINT_FANOUT = 3 // … and of what gossip should have brought them: a rumour that three pass on reaches all
-export const ARRIVING_MS = 250 // a log that grew within this is being sent to us: what others have of it beyond that is not asked of them yet
 export const LIVE_BUFFER_BYTES = 64 * KIB // of a peer's live messages that wait for us; then its stream is paused
 export const LIVE_QUEUE_BYTES = 64 * KIB // of ours that wait for a slow peer; what does not fit is dropped
 export const PUSH_BUFFER_BYTES = 512 * KIB // of a peer's pushed records that wait for us; then its stream is paused

@@ -9,12 +9,12 @@ import { cpuMsSince, type Metrics, median, metric, nowMs, withAim } from './figu
 import type { Floor } from './floor.ts'
 import { startBare, startPeer, writeProfile } from './pairs.ts'
 
-const LENGTHS = [+(process.env.LEN ?? 40000)]
+const LENGTHS = [10_000, 100_000]
 const WRITERS = 4
 const AT_ONCE = 500 // messages of one writer in a row
 const PROBE = 1_000 // messages, to see what one costs at this length of the history
 const TEXT = 'x'.repeat(200)
-const STARTS = 1
+const STARTS = 3
 
 /**
  * What a long history costs: a message in a room that has one; the start of a peer that holds it; and a newcomer, who pulls
@@ -157,8 +157,6 @@ const startAndCatchUp = async (
     roomStartSeconds: long ? withAim(cold, '≤', 1) : cold,
     roomOpenStoreSeconds: metric(median(started) / 1_000, 's'),
     roomCatchUpSeconds: long ? withAim(seconds, '≤', 15) : seconds,
-    roomCatchUpCpuSeconds: metric(caught.cpuMs / 1_000, 's'),
-    roomServeCpuSeconds: metric(served.cpuMs / 1_000, 's'),
     roomCatchUpStallMs: metric(caught.stallMs, 'ms', floor.idleStallMs),
     roomServeStallMs: metric(served.stallMs, 'ms', floor.idleStallMs),
     roomHolderMiB: metric(served.rssBytes / 2 ** 20, 'MiB'),
