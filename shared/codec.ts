@@ -46,7 +46,17 @@ const TEXT = 3
 
 // The decoder writes U+FFFD for what it can't read, and drops a byte order mark.
 const isUtf8Of = (text: unknown, written: Uint8Array): boolean =>
-  typeof text === 'string' && Buffer.compare(Buffer.from(text), written) === 0
+  typeof text === 'string' && (isAsciiOf(text, written) || Buffer.compare(Buffer.from(text), written) === 0)
+/** Of a key or a name: no bytes are made to compare with. */
+const isAsciiOf = (text: string, written: Uint8Array): boolean => {
+  if (text.length !== written.byteLength || text.length > SHORT_TEXT) return false
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit >= 0x80 || unit !== written[at]) return false
+  }
+  return true
+}
+const SHORT_TEXT = 64
 
 /**
  * Deterministic CBOR on the way out, strict CBOR and a shape on the way in.

@@ -5,10 +5,11 @@ import type { KeyStore, ReaderChain } from '../store/keys.ts'
 import type { LogId } from '../store/records.ts'
 import { wipe } from './sender-key.ts'
 
-/** How far we have gone along others' sender keys: in memory, and in the store once it is flushed. */
+/** How far we have gone along others' sender keys: in memory as they are used, and written once a transaction. */
 export type ReaderChains = {
   /** Null when its sender key was never here; no key in it once that is erased. */
   get(log: LogId, epoch: Epoch): ReaderChain | null
+  /** Begins a chain, or moves it on. */
   set(log: LogId, epoch: Epoch, chain: Pick<ReaderChain, 'nextIndex' | 'chain'>): void
   /** Writes what has moved; within the transaction that stores what it opened. */
   flush(): void
@@ -21,20 +22,28 @@ export type ReaderChains = {
   erase(): void
 }
 
+const ABSENT_REMEMBERED = 10_000 // an author has a sender key a day, or a thousand messages
+
 export const createReaderChains = (keys: KeyStore, clock: Clock): ReaderChains => {
   const chains = new Map<string, ReaderChain>()
+  /** Those that the store has not: who catches up with a history asks for them with each message. */
+  const absent = new Set<string>()
   const moved = new Set<string>()
   let isFirst = true
   return {
     get: (log, epoch) => {
       const name = nameOf(log, epoch)
-      const known = chains.get(name) ?? keys.chain(log.room, log.device, log.incarnation, epoch)
+      const loaded = chains.get(name)
+      if (loaded !== undefined || absent.has(name)) return loaded ?? null
+      const known = keys.chain(log.room, log.device, log.incarnation, epoch)
       if (known !== null) chains.set(name, known)
+      else if (absent.size < ABSENT_REMEMBERED) absent.add(name)
       return known
     },
     set: ({ room, device, incarnation }, epoch, { nextIndex, chain }) => {
       const name = nameOf({ room, device, incarnation }, epoch)
       chains.set(name, { room, device, incarnation, epoch, nextIndex, chain })
+      absent.delete(name)
       moved.add(name)
     },
     flush: () => {
@@ -46,6 +55,7 @@ export const createReaderChains = (keys: KeyStore, clock: Clock): ReaderChains =
     },
     forget: () => {
       chains.clear()
+      absent.clear()
       moved.clear()
     },
     erase: () => {

@@ -10,6 +10,7 @@ import type { Database } from '../store/database.ts'
 import type { LogId, RecordStore } from '../store/records.ts'
 import type { Judge } from './judge.ts'
 import { type Log, place } from './log.ts'
+import type { Notes } from './notes.ts'
 import type { OpenedMessage } from './opened-message.ts'
 import { bodyOf, createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
 import { createSenderBoxes } from './sender-boxes.ts'
@@ -51,16 +52,6 @@ export type IngestParts = {
   readonly onFoul: (refusal: Refusal, author: VerifiedDevice | null) => void
   readonly clock: Clock
   readonly self: PeerId
-}
-
-/** What else is kept of records; both within the transaction that stores them. */
-export type Notes = {
-  /** A record, whether it counts or not. */
-  witnessed(log: LogId, record: ParsedRecord): void
-  /** A record that counts. */
-  stored(log: LogId, record: ParsedRecord, author: VerifiedDevice): void
-  /** A message that has just become readable, whether it counts or not. */
-  opened(message: OpenedMessage): void
 }
 
 type Readable = Omit<OpenedMessage, 'hidden'>
@@ -107,7 +98,7 @@ export const createIngest = (parts: IngestParts): Ingest => {
           if (!rooms.isHidden(one.log, one.record.header.seq)) parts.notes.stored(one.log, one.record, one.author)
         }
         messages = opened.map((one) => ({ ...one, hidden: rooms.isHidden(one.log, one.seq) }))
-        for (const message of messages) parts.notes.opened(message)
+        for (const message of messages) parts.notes.placed(message)
         group.flush()
       })
     } catch (error) {
@@ -236,17 +227,24 @@ export const createIngest = (parts: IngestParts): Ingest => {
     const { body } = record.wire
     const message = key === undefined || body === null ? null : open(id, key, body, given.get(record))
     const readable = message !== null && !isRefusal(message) ? message : null
-    const arrival = records.append(id, record, readable?.messageKey ?? null)
-    log.advance(id, { seq: record.header.seq, hash: record.hash })
-    rooms.learn(id, record, author)
-    if (record.header.kind === 'device') directory.learn(record, author)
-    stored.push({ record, author, log: id })
-    if (readable !== null) {
-      const { hash, header } = record
-      const [ms, count] = header.time
-      const { plaintext } = readable
-      opened.push({ hash, arrival, author: author.hash, log: id, seq: header.seq, ms, count, plaintext })
+    const { hash, header } = record
+    const [ms, count] = header.time
+    const said = readable && {
+      hash,
+      author: author.hash,
+      log: id,
+      seq: header.seq,
+      ms,
+      count,
+      plaintext: readable.plaintext,
     }
+    const placement = said && parts.notes.placement(said)
+    const arrival = records.append(id, record, readable?.messageKey ?? null, placement)
+    log.advance(id, { seq: header.seq, hash })
+    rooms.learn(id, record, author)
+    if (header.kind === 'device') directory.learn(record, author)
+    stored.push({ record, author, log: id })
+    if (said !== null) opened.push({ ...said, arrival })
     if (isRefusal(message) && message.code !== 'key-missing') foul(message, record.hash, author)
   }
 

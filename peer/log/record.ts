@@ -12,6 +12,7 @@ import {
   recordHashOf,
   sha256,
   toCertificateHash,
+  toHex,
   toIncarnation,
   toRoomId,
 } from '../../shared/ids.ts'
@@ -106,18 +107,20 @@ export const signBatch = async (
 
 /** Whether this device signed the record. Remembers the last batches, since their records share a signature. */
 export const createRecordVerifier = (): ((record: ParsedRecord, author: VerifiedDevice) => Refusal | null) => {
-  const seen = new Map<string, true>()
+  /** The signature that was found good, of each author's root. */
+  const seen = new Map<string, Uint8Array>()
   return (record, author) => {
     if (author.hash !== record.author) return refuse('certificate-unknown', record.author)
     const root = merkleRoot(fromHex(record.hash), record.wire.proof)
     if (root === null) return refuse('record-bad-signature', 'the audit path does not lead to a root')
     const { signature } = record.wire
-    const batch = `${author.hash}${Buffer.from(root).toString('base64')}${Buffer.from(signature).toString('base64')}`
-    if (seen.has(batch)) return null
+    const batch = author.hash + toHex(root)
+    const good = seen.get(batch)
+    if (good !== undefined && equals(good, signature)) return null
     if (!verify('sha256', statement(root), { key: author.publicKey, ...PSS }, signature)) {
       return refuse('record-bad-signature', `${author.user}, number ${record.header.seq}`)
     }
-    seen.set(batch, true)
+    seen.set(batch, new Uint8Array(signature)) // the frame that it came in need not stay for it
     if (seen.size > BATCHES_REMEMBERED) seen.delete(seen.keys().next().value ?? '')
     return null
   }

@@ -7,8 +7,8 @@ import type { Random } from '../../shared/random.ts'
 import type { PeerEvent } from '../events.ts'
 import type { Audience, Group } from '../group/group.ts'
 import type { Author } from '../log/author.ts'
-import type { Notes } from '../log/ingest.ts'
 import type { Log } from '../log/log.ts'
+import type { Notes } from '../log/notes.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
 import type { LogMark } from '../store/receipts.ts'
 import type { LogId } from '../store/records.ts'
@@ -202,6 +202,8 @@ export const createConversation = (parts: ConversationParts): Conversation => {
         if (record.header.kind === 'message') sweeper.touch(log.room, record.header.time[0])
         parts.onDue()
       },
+      placement: timeline.placement,
+      placed: timeline.placed,
       opened: timeline.opened,
     },
     told: (message) => {

@@ -1,17 +1,21 @@
 import { type CertificateHash, type RecordHash, type RoomId, toRecordHash, type UserName } from '../../shared/ids.ts'
 import type { MessageContent } from '../../shared/wire/bodies.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
-import type { LogId, RecordStore } from '../store/records.ts'
+import type { LogId, Placement, RecordStore } from '../store/records.ts'
 import type { TimelineStore } from '../store/timeline.ts'
 import { contentOf, type ReadContent } from './reader.ts'
 import { type ChangeContent, isEntry, type Position, roleOf } from './timeline.ts'
 
 /** Keeps the index of what is shown in step with the records; all of it within the transaction that changes them. */
 export type Timeline = {
-  /** Notes what a message is that has just become readable. */
+  /** What a message is that has just become readable: its row is written with it. */
+  placement(message: Omit<OpenedMessage, 'arrival' | 'hidden'>): Placement
+  /** … and once that is written: what it changes takes effect. */
+  placed(message: OpenedMessage): void
+  /** Both, of a message that was stored before it became readable. */
   opened(message: OpenedMessage): void
   /** What `opened` has read of it: nobody need decode it again. */
-  read(message: OpenedMessage): Read
+  read(message: Pick<OpenedMessage, 'plaintext' | 'author'>): Read
   /** Messages of a log, from one number to another, were hidden or count again: what they change is judged anew. */
   rejudged(log: LogId, from: number, to: number): void
 }
@@ -33,28 +37,31 @@ export type TimelineParts = {
 export type Arrived = Pick<OpenedMessage, 'author' | 'log' | 'seq' | 'ms'> & { readonly user: UserName }
 
 export const createTimeline = ({ store, records, reader, userOf, unread }: TimelineParts): Timeline => {
-  const reads = new WeakMap<OpenedMessage, Read>()
+  /** By the plaintext, which is the message's own: decoded once, however often it is asked for. */
+  const reads = new WeakMap<Uint8Array, Read>()
 
-  const read = (message: OpenedMessage): Read => {
-    const known = reads.get(message)
+  const read = ({ plaintext, author }: Pick<OpenedMessage, 'plaintext' | 'author'>): Read => {
+    const known = reads.get(plaintext)
     if (known !== undefined) return known
-    const fresh = { content: contentOf(message.plaintext), user: userOf(message.author) }
-    reads.set(message, fresh)
+    const fresh = { content: contentOf(plaintext), user: userOf(author) }
+    reads.set(plaintext, fresh)
     return fresh
   }
 
-  const place = (message: Omit<OpenedMessage, 'plaintext'>, { content, user }: Read): void => {
-    const { hash, arrival, log, hidden } = message
-    const role = roleOf(content)
-    if (content === null || user === null || isEntry(content)) {
-      const own = content === null || user === null ? 0 : unread({ ...message, user }, content)
-      store.place(arrival, user === null ? 'none' : role, null, own)
-      if (role === 'entry' && user !== null && isTakenBack(log.room, hash, user)) store.erase(hash)
-      return
-    }
-    const target = store.targetOf(log.room, toRecordHash(content.of))
-    store.place(arrival, role, target, 0)
-    if (!hidden) apply(log.room, target, message, user, content)
+  const placement: Timeline['placement'] = (message) => {
+    const { content, user } = read(message)
+    if (content === null || user === null)
+      return { role: user === null ? 'none' : roleOf(content), target: null, unread: 0 }
+    if (isEntry(content)) return { role: 'entry', target: null, unread: unread({ ...message, user }, content) }
+    return { role: content.kind, target: store.targetOf(message.log.room, toRecordHash(content.of)), unread: 0 }
+  }
+  const placed: Timeline['placed'] = (message) => {
+    const { content, user } = read(message)
+    const { hash, log, hidden } = message
+    if (content === null || user === null) return
+    if (isEntry(content)) {
+      if (isTakenBack(log.room, hash, user)) store.erase(hash)
+    } else if (!hidden) apply(log.room, store.targetOf(log.room, toRecordHash(content.of)), message, user, content)
   }
   const isTakenBack = (room: RoomId, hash: RecordHash, user: UserName): boolean =>
     store.standing(store.targetOf(room, hash), user, 'delete') !== null
@@ -110,7 +117,12 @@ export const createTimeline = ({ store, records, reader, userOf, unread }: Timel
   }
 
   return {
-    opened: (message) => place(message, read(message)),
+    placement,
+    placed,
+    opened: (message) => {
+      store.place(message.arrival, placement(message))
+      placed(message)
+    },
     read,
     rejudged: (log, from, to) => {
       for (const target of store.targetsIn(log, from, to)) rebuild(log.room, target)

@@ -12,6 +12,8 @@ export type Database = {
    * once it is `flushed`: what other members hold too need not wait for that.
    */
   transaction<T>(work: () => T): T
+  /** Called whenever a transaction was rolled back: what its rows were called or numbered does not hold any more. */
+  onRollback(listener: () => void): void
   /**
    * Resolves once all that was committed before is on the disk: half a millisecond, or twenty on a slow one, in which
    * the event loop is free. @throws LanyardError `storage-failed`
@@ -51,10 +53,12 @@ export const openDatabase = (path: string): Database => {
   const log = path === IN_MEMORY ? null : openSync(`${path}-wal`, 'r+')
   const begin = database.prepare('BEGIN IMMEDIATE')
   const commit = database.prepare('COMMIT')
+  const listeners: (() => void)[] = []
   let depth = 0
 
   return {
     prepare: (sql) => database.prepare(sql),
+    onRollback: (listener) => void listeners.push(listener),
     transaction: (work) => {
       if (depth > 0) return work()
       depth++
@@ -65,6 +69,7 @@ export const openDatabase = (path: string): Database => {
         return result
       } catch (cause) {
         if (database.isTransaction) database.exec('ROLLBACK')
+        for (const listener of listeners) listener()
         throw cause instanceof Error && 'errcode' in cause ? fault('storage-failed', cause.message, cause) : cause
       } finally {
         depth--
@@ -162,11 +167,18 @@ const MIGRATIONS = [
     created INTEGER NOT NULL, rotated INTEGER
   ) STRICT;
 
+  -- Numbers that stand for long names: of rooms, of authors' certificates, and of logs.
+  CREATE TABLE names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE logs (
+    number INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES names, device TEXT NOT NULL, inc TEXT NOT NULL,
+    UNIQUE (room, device, inc)
+  ) STRICT;
+
   -- One row a record; 'arrival' is the order in which this device stored them.
   CREATE TABLE records (
     arrival INTEGER PRIMARY KEY,
-    hash TEXT NOT NULL UNIQUE, room TEXT NOT NULL, device TEXT NOT NULL, inc TEXT NOT NULL, seq INTEGER NOT NULL,
-    author TEXT NOT NULL, ms INTEGER NOT NULL, count INTEGER NOT NULL, kind TEXT NOT NULL,
+    hash BLOB NOT NULL UNIQUE, room INTEGER NOT NULL, log INTEGER NOT NULL, seq INTEGER NOT NULL,
+    author INTEGER NOT NULL, ms INTEGER NOT NULL, count INTEGER NOT NULL, kind TEXT NOT NULL,
     hidden INTEGER NOT NULL DEFAULT 0, -- 1: its author was removed or revoked by then; it counts for nobody
     -- Of a message that was opened: what it is to the timeline. 'target' is the blind name of the message that it changes.
     role TEXT CHECK (role IN ('entry', 'edit', 'delete', 'reaction', 'none')), target BLOB,
@@ -174,8 +186,14 @@ const MIGRATIONS = [
     erased INTEGER NOT NULL DEFAULT 0, -- body and key are gone: 1: taken back; 2: past the room's retention
     -- The long ones last: to read what comes before them SQLite need not follow them.
     header BLOB NOT NULL, signature BLOB, proof BLOB, body BLOB, sealed_key BLOB,
-    UNIQUE (room, device, inc, seq)
+    UNIQUE (log, seq)
   ) STRICT;
+  -- The same by their names, for who looks in here.
+  CREATE VIEW named_records AS SELECT r.arrival, lower(hex(r.hash)) AS hash, n.name AS room, l.device, l.inc, r.seq,
+    a.name AS author, r.ms, r.count, r.kind, r.hidden, r.role, r.target, r.unread, r.erased, r.header, r.signature, r.proof,
+    r.body, r.sealed_key
+  FROM records AS r JOIN names AS n ON n.number = r.room JOIN logs AS l ON l.number = r.log
+    JOIN names AS a ON a.number = r.author;
   CREATE INDEX records_by_time ON records (room, kind, ms, count, hash, erased);
   CREATE INDEX records_locked ON records (room) WHERE kind = 'message' AND sealed_key IS NULL AND hidden = 0 AND erased = 0;
   CREATE INDEX records_unread ON records (room, ms, count, hash, unread) WHERE unread > 0 AND hidden = 0 AND erased = 0;

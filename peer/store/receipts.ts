@@ -1,5 +1,6 @@
 import type { Incarnation, PeerId, RoomId, UserName } from '../../shared/ids.ts'
 import { blob, type Database, integer, text } from './database.ts'
+import type { Names } from './names.ts'
 import type { LogId } from './records.ts'
 
 /** One log up to a number. */
@@ -11,7 +12,7 @@ export type Cover = { readonly seq: number; readonly by: LogMark; readonly hash:
 export type ReceiptStore = ReturnType<typeof createReceiptStore>
 
 /** What receipts say: who holds and has read our user's logs, what covers everybody's, and what ours have told. */
-export const createReceiptStore = (database: Database) => {
+export const createReceiptStore = (database: Database, names: Names) => {
   const reach = database.prepare(
     `INSERT INTO reached (room, device, inc, what, by, seq) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (room, device, inc, what, by) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq`,
@@ -40,7 +41,7 @@ export const createReceiptStore = (database: Database) => {
   )
   const told = database.prepare('SELECT device, inc, held, read FROM receipts_told WHERE room = ?')
   const newest = database.prepare(
-    `SELECT seq FROM records WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND kind NOT IN ('receipt', 'sender-key')
+    `SELECT seq FROM records WHERE log = ? AND seq > ? AND kind NOT IN ('receipt', 'sender-key')
      ORDER BY seq DESC LIMIT 1`,
   )
   const args = ({ room, device, incarnation }: LogId) => [room, device, incarnation] as const
@@ -81,7 +82,7 @@ export const createReceiptStore = (database: Database) => {
       })),
     /** The newest record of a log past a number that a receipt is worth; null when there is none. */
     newestWorth: (log: LogId, after: number): number | null => {
-      const row = newest.get(...args(log), after)
+      const row = newest.get(names.findLog(log), after)
       return row === undefined ? null : integer(row.seq)
     },
   }

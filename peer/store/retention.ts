@@ -1,6 +1,8 @@
-import type { RecordHash, RoomId } from '../../shared/ids.ts'
+import { fromHex, type RoomId } from '../../shared/ids.ts'
 import type { Position } from '../rooms/timeline.ts'
-import { blobOrNull, type Database, integer, text } from './database.ts'
+import { blobOrNull, type Database, integer } from './database.ts'
+import type { Names } from './names.ts'
+import { positionOf } from './timeline.ts'
 
 /** A message of which body and key are still there. */
 export type Kept = Position & {
@@ -13,7 +15,7 @@ export type Kept = Position & {
 export type RetentionStore = ReturnType<typeof createRetentionStore>
 
 /** Erases bodies and keys, and leaves header and signature: the chain still verifies. */
-export const createRetentionStore = (database: Database) => {
+export const createRetentionStore = (database: Database, names: Names) => {
   const before = database.prepare(
     `SELECT arrival, ms, count, hash, target, signature IS NOT NULL AS signed FROM records INDEXED BY records_by_time
      WHERE room = ? AND kind = 'message' AND erased < 2 AND ms >= ? AND (ms, count, hash) < (?, ?, ?)
@@ -30,24 +32,19 @@ export const createRetentionStore = (database: Database) => {
   const forgetFile = database.prepare('DELETE FROM files WHERE record = ?')
   const forget = database.prepare('DELETE FROM changes WHERE target = ?')
   const forgetOne = database.prepare('DELETE FROM changes WHERE target = ? AND hash = ?')
-  const toPosition = (row: Record<string, unknown>): Position => ({
-    ms: integer(row.ms),
-    count: integer(row.count),
-    hash: text(row.hash) as RecordHash,
-  })
   return {
     /** Messages before a place, the oldest first. @param from nothing older than this time is asked for, milliseconds since the epoch */
     before: (room: RoomId, from: number, { ms, count, hash }: Position, limit: number): Kept[] =>
-      before.all(room, from, ms, count, hash, limit).map((row) => ({
-        ...toPosition(row),
+      before.all(names.find(room), from, ms, count, fromHex(hash), limit).map((row) => ({
+        ...positionOf(row),
         arrival: integer(row.arrival),
         target: blobOrNull(row.target),
         signed: row.signed === 1,
       })),
     /** The place of the oldest of the newest `keep` messages; null where there are not so many. */
     keepsFrom: (room: RoomId, keep: number): Position | null => {
-      const row = beyond.get(room, keep - 1)
-      return row === undefined ? null : toPosition(row)
+      const row = beyond.get(names.find(room), keep - 1)
+      return row === undefined ? null : positionOf(row)
     },
     /** @param own the blind name of the message itself: what was said about it goes with it */
     erase: ({ arrival, target, hash }: Kept, own: Uint8Array): void => {

@@ -1,16 +1,17 @@
 import {
   type CertificateHash,
   fromHex,
-  type Incarnation,
   type PeerId,
   type RecordHash,
   type RoomId,
   toIncarnation,
+  toRecordHash,
 } from '../../shared/ids.ts'
 import { MEMBERSHIP_KINDS } from '../../shared/wire/membership.ts'
 import { recordCodec, type WireRecord } from '../../shared/wire/record.ts'
 import type { LogName, LogPoint } from '../../shared/wire/sync.ts'
 import { blob, type Database, integer, text } from './database.ts'
+import type { Names } from './names.ts'
 import { keyPlace, type LogId } from './records.ts'
 import type { Sealer } from './sealer.ts'
 import { wireOf } from './wire-record.ts'
@@ -33,14 +34,14 @@ export type Served = {
 /** What serving the records of a room to others asks of the store. */
 export type ServingStore = ReturnType<typeof createServingStore>
 
-export const createServingStore = (database: Database, sealer: Sealer) => {
+export const createServingStore = (database: Database, sealer: Sealer, names: Names) => {
   const steps = database.prepare(
     `SELECT arrival, seq, ms, count, hash FROM records
-     WHERE room = ? AND device = ? AND inc = ? AND seq > ? AND seq <= ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
+     WHERE log = ? AND seq > ? AND seq <= ? AND signature IS NOT NULL ORDER BY seq LIMIT ?`,
   )
   const wire = database.prepare('SELECT header, signature, proof, body FROM records WHERE arrival = ?')
   const served = database.prepare(
-    `SELECT hash, room, device, inc, seq, header, signature, proof, body,
+    `SELECT hash, log, seq, header, signature, proof, body,
        CASE WHEN kind = 'message' AND hidden = 0 AND body IS NOT NULL THEN sealed_key END AS sealed_key
      FROM records WHERE arrival = ?`,
   )
@@ -51,10 +52,10 @@ export const createServingStore = (database: Database, sealer: Sealer) => {
 
   const voids = database.prepare('SELECT wire FROM void_facts WHERE room = ? ORDER BY rowid')
   const ownVoids = database.prepare(
-    `SELECT header, signature, proof, body FROM records AS r JOIN
-       (SELECT device, inc, MIN(seq) AS fork FROM equivocations WHERE room = ?1 GROUP BY device, inc) AS f
-       ON r.device = f.device AND r.inc = f.inc
-     WHERE r.room = ?1 AND r.seq >= f.fork AND r.kind IN (${MEMBERSHIP_KINDS.map((kind) => `'${kind}'`).join(', ')})
+    `SELECT header, signature, proof, body FROM logs AS l JOIN
+       (SELECT device, inc, MIN(seq) AS fork FROM equivocations WHERE room = ?2 GROUP BY device, inc) AS f
+       ON l.device = f.device AND l.inc = f.inc JOIN records AS r ON r.log = l.number
+     WHERE l.room = ?1 AND r.seq >= f.fork AND r.kind IN (${MEMBERSHIP_KINDS.map((kind) => `'${kind}'`).join(', ')})
        AND r.signature IS NOT NULL ORDER BY r.arrival`,
   )
 
@@ -65,12 +66,13 @@ export const createServingStore = (database: Database, sealer: Sealer) => {
 
   return {
     /** The certificates that the records of a room were written under. */
-    authors: (room: RoomId): CertificateHash[] => authors.all(room).map((row) => text(row.author) as CertificateHash),
+    authors: (room: RoomId): CertificateHash[] =>
+      authors.all(names.find(room)).map((row) => names.name(integer(row.author)) as CertificateHash),
     /** Records that are kept and not in their logs: the second ones of a number, and membership records beyond such a pair. */
     asides: (room: RoomId): Uint8Array[] => asides.all(room).map((row) => blob(row.wire)),
     /** Membership records beyond forks, as they travel: they count for nobody, and others cite them. */
     voids: (room: RoomId): Uint8Array[] => [
-      ...ownVoids.all(room).flatMap((row) => {
+      ...ownVoids.all(names.find(room), room).flatMap((row) => {
         const wire = wireOf(row)
         return wire === null ? [] : [recordCodec.encode(wire)]
       }),
@@ -78,12 +80,12 @@ export const createServingStore = (database: Database, sealer: Sealer) => {
     ],
     /** The next signed records of one log past a number, up to another: at most `limit`. */
     steps: (log: LogId, after: number, upTo: number, limit: number): Step[] =>
-      steps.all(log.room, log.device, log.incarnation, after, upTo, limit).map((row) => ({
+      steps.all(names.findLog(log), after, upTo, limit).map((row) => ({
         arrival: integer(row.arrival),
         seq: integer(row.seq),
         ms: integer(row.ms),
         count: integer(row.count),
-        hash: text(row.hash) as RecordHash,
+        hash: toRecordHash(blob(row.hash)),
       })),
     /** One record that is signed. */
     wire: (arrival: number): WireRecord | null => {
@@ -96,13 +98,8 @@ export const createServingStore = (database: Database, sealer: Sealer) => {
       const wire = row === undefined ? null : wireOf(row)
       if (row === undefined || wire === null) return null
       if (row.sealed_key === null) return { wire, message: null }
-      const log = {
-        room: text(row.room) as RoomId,
-        device: text(row.device) as PeerId,
-        incarnation: text(row.inc) as Incarnation,
-      }
-      const key = (): Uint8Array => sealer.open(keyPlace(text(row.hash) as RecordHash), blob(row.sealed_key))
-      return { wire, message: { log, seq: integer(row.seq), key } }
+      const key = (): Uint8Array => sealer.open(keyPlace(toRecordHash(blob(row.hash))), blob(row.sealed_key))
+      return { wire, message: { log: names.log(integer(row.log)), seq: integer(row.seq), key } }
     },
     /** Logs of which two records with one number are kept, with the lowest such number of each. */
     forks: (room: RoomId): LogPoint[] =>

@@ -7,6 +7,7 @@ import { createDeskStore, type DeskStore } from './desk.ts'
 import { createFileStore, type FileStore } from './files.ts'
 import { createKeyStore, type KeyStore } from './keys.ts'
 import { createMetaStore } from './meta.ts'
+import { createNames } from './names.ts'
 import { createReceiptStore, type ReceiptStore } from './receipts.ts'
 import { createRecordStore, type RecordStore } from './records.ts'
 import { createRetentionStore, type RetentionStore } from './retention.ts'
@@ -50,24 +51,25 @@ export const openStores = (database: Database, { storeKey, device }: StoreOwner,
   const sealer = createSealer(storeKey, random)
   const meta = createMetaStore(database)
   const keys = createKeyStore(database, sealer)
+  const names = createNames(database)
   const incarnation = database.transaction(() => {
     if (meta.moveTo(device)) keys.forgetOwn()
     return meta.incarnation(random)
   })
   return {
     database,
-    records: createRecordStore(database, sealer),
-    serving: createServingStore(database, sealer),
+    records: createRecordStore(database, sealer, names),
+    serving: createServingStore(database, sealer, names),
     keys,
     files: createFileStore(database, sealer),
     certificates: createCertificateStore(database),
     addresses: createAddressStore(database),
     revocationList: createRevocationListStore(database),
     rooms: createRoomStore(database),
-    timeline: createTimelineStore(database, sealer),
-    unread: createUnreadStore(database),
-    receipts: createReceiptStore(database),
-    retention: createRetentionStore(database),
+    timeline: createTimelineStore(database, sealer, names),
+    unread: createUnreadStore(database, names),
+    receipts: createReceiptStore(database, names),
+    retention: createRetentionStore(database, names),
     desk: createDeskStore(database, sealer),
     sessionReceipts: createSessionReceiptStore(database),
     incarnation,

@@ -1,15 +1,16 @@
 import {
   type CertificateHash,
-  type Incarnation,
-  type PeerId,
+  fromHex,
   type RecordHash,
   type RoomId,
   toHex,
+  toRecordHash,
   type UserName,
 } from '../../shared/ids.ts'
 import { type Position, type Role, type Standing, supersedes } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
-import { type LogId, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
+import type { Names } from './names.ts'
+import { type LogId, type Placement, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
 import type { Sealer } from './sealer.ts'
 
 /** What the timeline asks of a stored message without opening it. */
@@ -39,12 +40,12 @@ const TARGETS_REMEMBERED = 256 // messages of one transaction, and some
 
 export type TimelineStore = ReturnType<typeof createTimelineStore>
 
-const PLACED = 'hash, room, device, inc, seq, author, ms, count, role, target, hidden, erased'
+const PLACED = 'hash, log, seq, author, ms, count, role, target, hidden, erased'
 // Neither hidden nor a change of another message; what nobody has a key for yet may be anything, and is shown as that.
 const SHOWN = `hidden = 0 AND (role IS NULL OR role = 'entry')`
 const IN_TIMELINE = `FROM records INDEXED BY records_by_time WHERE room = ? AND kind = 'message' AND erased < 2`
 
-export const createTimelineStore = (database: Database, sealer: Sealer) => {
+export const createTimelineStore = (database: Database, sealer: Sealer, names: Names) => {
   const place = database.prepare('UPDATE records SET role = ?, target = ?, unread = ? WHERE arrival = ?')
   const byHash = database.prepare(`SELECT ${PLACED} FROM records WHERE hash = ? AND kind = 'message'`)
   const shown = database.prepare(
@@ -60,7 +61,7 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
   )
   const changesIn = database.prepare(
     `SELECT DISTINCT target FROM records
-     WHERE room = ? AND device = ? AND inc = ? AND seq BETWEEN ? AND ? AND target IS NOT NULL`,
+     WHERE log = ? AND seq BETWEEN ? AND ? AND target IS NOT NULL`,
   )
   const changesOf = database.prepare(`SELECT ${PLACED} FROM records WHERE target = ?`)
   // The body goes too: who gets the record from here sees that nothing can be read of it, and asks nobody for a key. Of a
@@ -83,21 +84,21 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
   )
   const clear = database.prepare('DELETE FROM changes WHERE target = ?')
 
-  const toStored = storedRecords(sealer)
+  const toStored = storedRecords(sealer, names)
+  /** Where a change stands; `changes` have the names of records as texts. */
   const toPosition = (row: Record<string, unknown>): Position => ({
     ms: integer(row.ms),
     count: integer(row.count),
     hash: text(row.hash) as RecordHash,
   })
   const toPlaced = (row: Record<string, unknown>): Placed => {
-    const room = text(row.room) as RoomId
-    const device = text(row.device) as PeerId
+    const log = names.log(integer(row.log))
     return {
-      ...toPosition(row),
-      room,
-      log: { room, device, incarnation: text(row.inc) as Incarnation },
+      ...positionOf(row),
+      room: log.room,
+      log,
       seq: integer(row.seq),
-      author: text(row.author) as CertificateHash,
+      author: names.name(integer(row.author)) as CertificateHash,
       role: row.role === null ? null : (text(row.role) as Role),
       target: blobOrNull(row.target),
       hidden: row.hidden === 1,
@@ -126,16 +127,16 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
       return target
     },
     get: (hash: RecordHash): Placed | null => {
-      const row = byHash.get(hash)
+      const row = byHash.get(fromHex(hash))
       return row === undefined ? null : toPlaced(row)
     },
     /** A message that is shown by itself. */
     shown: (hash: RecordHash): StoredRecord | null => {
-      const row = shown.get(hash)
+      const row = shown.get(fromHex(hash))
       return row === undefined ? null : toStored(row)
     },
-    /** Notes what an opened message is. @param unread 0, 1, or 2 when it mentions our user */
-    place: (arrival: number, role: Role, target: Uint8Array | null, unread: 0 | 1 | 2): void => {
+    /** Notes what a message is that was stored before it was opened. */
+    place: (arrival: number, { role, target, unread }: Placement): void => {
       place.run(role, target, unread, arrival)
     },
     /**
@@ -143,19 +144,21 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
      * @param since the earliest time, milliseconds since the epoch
      */
     page: (room: RoomId, { before, after }: PageFrom, since: number, limit: number): StoredRecord[] => {
-      if (after !== undefined) return newer.all(room, since, after.ms, after.count, after.hash, limit).map(toStored)
+      const number = names.find(room)
+      if (after !== undefined)
+        return newer.all(number, since, after.ms, after.count, fromHex(after.hash), limit).map(toStored)
       const { ms, count, hash } = before ?? END
-      return older.all(room, since, ms, count, hash, limit).map(toStored).reverse()
+      return older.all(number, since, ms, count, fromHex(hash), limit).map(toStored).reverse()
     },
     /** What the records of one log, from one number to another, change. */
     targetsIn: (log: LogId, from: number, to: number): Uint8Array[] =>
-      changesIn.all(log.room, log.device, log.incarnation, from, to).map((row) => blob(row.target)),
+      changesIn.all(names.findLog(log), from, to).map((row) => blob(row.target)),
     /** All that was ever said about one message, whether it stands or not. */
     changesOf: (target: Uint8Array): Placed[] => changesOf.all(target).map(toPlaced),
     /** Erases what a message says, and its key; its signature stays. @returns whether it had not been erased */
-    erase: (hash: RecordHash): boolean => erase.run(hash).changes > 0,
+    erase: (hash: RecordHash): boolean => erase.run(fromHex(hash)).changes > 0,
     /** It is not taken back after all: body and key may be asked for again. @returns whether it had been erased so */
-    restore: (hash: RecordHash): boolean => restore.run(hash).changes > 0,
+    restore: (hash: RecordHash): boolean => restore.run(fromHex(hash)).changes > 0,
 
     /** Takes the slot if nothing newer stands there. @returns whether it did */
     stand: (target: Uint8Array, user: UserName, slot: Slot, at: Position, on: boolean): boolean => {
@@ -181,5 +184,12 @@ export const createTimelineStore = (database: Database, sealer: Sealer) => {
     },
   }
 }
+
+/** Where a record stands in the order of time. */
+export const positionOf = (row: Record<string, unknown>): Position => ({
+  ms: integer(row.ms),
+  count: integer(row.count),
+  hash: toRecordHash(blob(row.hash)),
+})
 
 const END: Position = { ms: Number.MAX_SAFE_INTEGER, count: 0, hash: '' as RecordHash }

@@ -35,7 +35,7 @@ const textsOf = (peer: Peer) =>
 const keysUsed = (home: string, device: string): { place: string; life: string; commitment: string }[] => {
   const database = openDatabase(databasePath(home))
   try {
-    const rows = database.prepare("SELECT header FROM records WHERE kind = 'message' AND device = ?").all(device)
+    const rows = database.prepare("SELECT header FROM named_records WHERE kind = 'message' AND device = ?").all(device)
     return rows.map(({ header }) => {
       const { inc, key } = orThrow(headerCodec.decode(blob(header)))
       if (key === undefined) throw new Error('a message without a key')

@@ -164,7 +164,7 @@ describe('a room that keeps messages for a time', () => {
   const bodies = ({ databasePath }: Resident, room: RoomId) =>
     queryCopy(
       databasePath,
-      `SELECT COUNT(*) AS records, COUNT(body) AS bodies, COUNT(sealed_key) AS keys FROM records
+      `SELECT COUNT(*) AS records, COUNT(body) AS bodies, COUNT(sealed_key) AS keys FROM named_records
        WHERE room = ? AND kind = 'message'`,
       room,
     )[0]

@@ -53,7 +53,7 @@ const talk = async (
 const messagesOf = (path: string, device: string) =>
   queryCopy(
     path,
-    "SELECT hash, seq, header, sealed_key FROM records WHERE device = ? AND kind = 'message'",
+    "SELECT hash, seq, header, sealed_key FROM named_records WHERE device = ? AND kind = 'message'",
     device,
   ).map((row) => ({
     hash: text(row.hash),

@@ -88,7 +88,7 @@ const query = (sql: string, ...values: string[]): Record<string, unknown>[] =>
   queryCopy(alice.databasePath, sql, ...values)
 /** The numbers of Mallory's records that Alice has stored in a room. */
 const stored = (mallory: Mallory, room: RoomId = general): unknown[] =>
-  query('SELECT seq FROM records WHERE device = ? AND room = ? ORDER BY seq', mallory.node.peerId, room).map(
+  query('SELECT seq FROM named_records WHERE device = ? AND room = ? ORDER BY seq', mallory.node.peerId, room).map(
     ({ seq }) => seq,
   )
 
@@ -174,7 +174,7 @@ for (const [carrier, send] of Object.entries(CARRIERS)) {
       await carry(mallory, general, [(await forger.write(sealedNote())).bytes])
       await expectFoul('record-bad-signature', null)
       await stillServes()
-      expect(query('SELECT 1 FROM records WHERE inc = ?', toIncarnation(forger.inc))).toEqual([])
+      expect(query('SELECT 1 FROM named_records WHERE inc = ?', toIncarnation(forger.inc))).toEqual([])
     })
 
     test('a record of an author whom nobody knows is not stored; once his certificate comes, it is', async () => {
@@ -183,7 +183,7 @@ for (const [carrier, send] of Object.entries(CARRIERS)) {
       const certificate = world.network.issue({ user: 'newcomer', key })
       const pen = createPen({ key, certificate })
       const note = await pen.write(sealedNote())
-      const inStore = () => query('SELECT seq FROM records WHERE inc = ?', toIncarnation(pen.inc))
+      const inStore = () => query('SELECT seq FROM named_records WHERE inc = ?', toIncarnation(pen.inc))
       const line = await carry(mallory, general, [note.bytes])
       await stillServes()
       expect(inStore()).toEqual([])
@@ -264,7 +264,9 @@ for (const [carrier, send] of Object.entries(CARRIERS)) {
       )
       await expectFoul('record-equivocation', mallory.name)
       await stillServes()
-      expect(query('SELECT hash FROM records WHERE device = ?', mallory.node.peerId)).toEqual([{ hash: honest.hash }])
+      expect(query('SELECT hash FROM named_records WHERE device = ?', mallory.node.peerId)).toEqual([
+        { hash: honest.hash },
+      ])
       const proof = query('SELECT wire FROM equivocations WHERE device = ?', mallory.node.peerId)
       expect(proof.map(({ wire }) => blob(wire))).toEqual([new Uint8Array(other.bytes)])
     })
@@ -331,7 +333,7 @@ for (const [carrier, send] of Object.entries(CARRIERS)) {
       await send(mallory, line, general, bytes)
       await expectFoul(code, mallory.name)
       await stillServes()
-      expect(query('SELECT sealed_key FROM records WHERE device = ?', mallory.node.peerId)).toEqual([
+      expect(query('SELECT sealed_key FROM named_records WHERE device = ?', mallory.node.peerId)).toEqual([
         { sealed_key: null },
         { sealed_key: null },
       ])
@@ -371,7 +373,7 @@ describe('the key service', () => {
     const { records, bytes } = await speech(mallory, line, 'kept as it was')
     await offer(mallory, line, bytes)
     await until(says('kept as it was'))
-    const keyOf = () => query('SELECT sealed_key FROM records WHERE hash = ?', records[1]?.hash ?? '')
+    const keyOf = () => query('SELECT sealed_key FROM named_records WHERE hash = ?', records[1]?.hash ?? '')
     const before = keyOf()
     const locked = await mallory.pen.write(sealedNote())
     mallory.serveKeys({
@@ -407,7 +409,7 @@ describe('a key that comes with its record', () => {
     await until(says('told in truth'))
     expect(mallory.askedForKeys()).toBe(true)
     await stillServes()
-    const keys = query('SELECT sealed_key FROM records WHERE device = ? ORDER BY seq', mallory.node.peerId)
+    const keys = query('SELECT sealed_key FROM named_records WHERE device = ? ORDER BY seq', mallory.node.peerId)
     expect(keys.map(({ sealed_key }) => sealed_key !== null)).toEqual([false, true])
   })
 })

@@ -133,8 +133,10 @@ test('two records with one number, as a member keeps them, are in its transcript
   // Bob's own device is put back to before it said so, and says something else: a restore that nobody noticed.
   await bob.leave()
   const database = new DatabaseSync(bob.databasePath)
-  const [row] = database.prepare("SELECT device, inc, MAX(seq) AS seq FROM records WHERE kind = 'message'").all()
-  database.prepare('DELETE FROM records WHERE room = ? AND seq >= ?').run(general, Number(row?.seq ?? 0))
+  const [row] = database.prepare("SELECT device, inc, MAX(seq) AS seq FROM named_records WHERE kind = 'message'").all()
+  database
+    .prepare('DELETE FROM records WHERE room = (SELECT number FROM names WHERE name = ?) AND seq >= ?')
+    .run(general, Number(row?.seq ?? 0))
   database.close()
   await alice.leave()
   await bob.comeBack()

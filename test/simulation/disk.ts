@@ -146,6 +146,7 @@ const createDrive = (
   }
   const database: Database = {
     prepare: (sql) => wrap(inner.prepare(sql)),
+    onRollback: inner.onRollback,
     transaction: (work) => {
       if (depth > 0) return work()
       point()

@@ -61,7 +61,7 @@ export const gather = (world: World): Evidence => {
     const rows = life.drive.database
       .prepare(
         `SELECT hash, room, device, inc, seq, hidden, erased, arrival, sealed_key IS NOT NULL AS readable, header, body
-         FROM records ORDER BY room, device, inc, seq`,
+         FROM named_records ORDER BY room, device, inc, seq`,
       )
       .all()
     for (const row of rows) {

@@ -3,6 +3,7 @@ import { createLog, type Log, place } from '../../peer/log/log.ts'
 import { encodeRecord, type ParsedRecord, parseWire, signBatch } from '../../peer/log/record.ts'
 import { createSessions, type Sessions } from '../../peer/network/sessions.ts'
 import { openDatabase } from '../../peer/store/database.ts'
+import { createNames } from '../../peer/store/names.ts'
 import { createRecordStore, type LogId, type RecordStore } from '../../peer/store/records.ts'
 import { createSealer } from '../../peer/store/sealer.ts'
 import { createServingStore, type ServingStore } from '../../peer/store/serving.ts'
@@ -44,8 +45,9 @@ export const createHolder = async (network: TestNetwork, user: string, authors: 
   node.onDisconnection((connection) => sessions.drop(connection))
   const database = openDatabase(':memory:')
   const sealer = createSealer(systemRandom.bytes(32), systemRandom)
-  const records = createRecordStore(database, sealer)
-  const serving = createServingStore(database, sealer)
+  const names = createNames(database)
+  const records = createRecordStore(database, sealer, names)
+  const serving = createServingStore(database, sealer, names)
   const log = createLog(records, serving.forks)
   const taken: ParsedRecord[] = []
 

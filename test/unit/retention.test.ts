@@ -121,7 +121,7 @@ test('what is being signed when it is due is erased once that is done', async ()
   const two = said[1] as Said
   const { records, database } = carols.stores
   const { signature, proof } = orThrow(parseRecord(encodeRecord(two.record.wire))).wire
-  database.prepare('UPDATE records SET signature = NULL WHERE hash = ?').run(two.record.hash)
+  database.prepare('UPDATE records SET signature = NULL WHERE hash = unhex(?)').run(two.record.hash)
   await beat(carols, SECOND_MS * 10)
   expect(shown(carols)).toEqual(['two', 'three'])
   records.sign(two.record.hash, { signature, proof })
@@ -133,7 +133,7 @@ describe('what is erased', () => {
   const files = (): Buffer => Buffer.concat([path, `${path}-wal`].filter(existsSync).map((file) => readFileSync(file)))
   /** What of a message is in the store: its ciphertext, and its key as it is sealed there. */
   const bytesOf = (one: ReturnType<typeof listener>, said: Said): Buffer[] => {
-    const row = one.stores.database.prepare('SELECT sealed_key FROM records WHERE hash = ?').get(said.record.hash)
+    const row = one.stores.database.prepare('SELECT sealed_key FROM named_records WHERE hash = ?').get(said.record.hash)
     return [Buffer.from(blob(row?.sealed_key)), Buffer.from(said.record.wire.body ?? [])]
   }
 

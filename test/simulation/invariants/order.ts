@@ -72,7 +72,7 @@ function* compared(
     return JSON.stringify([[...(members ?? [])], facts])
   })
   if (had !== has) yield `in another order the room is ${has}, and to ${model.seat.name} it is ${had}`
-  const hidden = life.drive.database.prepare('SELECT hidden FROM records WHERE hash = ?')
+  const hidden = life.drive.database.prepare('SELECT hidden FROM named_records WHERE hash = ?')
   for (const record of records) {
     const held = model.rooms.get(room)?.get(record.hash)
     const row = hidden.get(record.hash as RecordHash)

@@ -52,7 +52,7 @@ const openLoot = (theft: Theft, seat: SeatOfDevice, rack: ReturnType<typeof crea
   return {
     stores,
     had: new Set(
-      rows("SELECT hash FROM records WHERE kind = 'message' AND sealed_key IS NOT NULL").map(
+      rows("SELECT hash FROM named_records WHERE kind = 'message' AND sealed_key IS NOT NULL").map(
         (row) => text(row.hash) as RecordHash,
       ),
     ),
