@@ -6,7 +6,7 @@ import { encodeRecord } from './log/record.ts'
 import type { OfferedRoom, OpenRoom } from './log/sync-server.ts'
 import type { Session } from './network/sessions.ts'
 import type { Rooms } from './rooms/rooms.ts'
-import type { LogId } from './store/records.ts'
+import type { LogId } from './store/log-id.ts'
 import type { Stores } from './store/stores.ts'
 
 type CarriersParts = {

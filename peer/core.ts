@@ -22,7 +22,7 @@ import { type Conversation, createConversation } from './rooms/conversation.ts'
 import { createDirectory, type Directory } from './rooms/directory.ts'
 import { createPolitics, type Politics } from './rooms/politics.ts'
 import { createRooms, type Rooms } from './rooms/rooms.ts'
-import type { LogId } from './store/records.ts'
+import type { LogId } from './store/log-id.ts'
 import type { Stores } from './store/stores.ts'
 import { createTranscripts, type Transcripts } from './transcript/export.ts'
 

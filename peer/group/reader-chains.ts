@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Epoch } from '../../shared/ids.ts'
 import { CHAIN_ERASE_AWAY_MS, CHAIN_ERASE_MS } from '../../shared/limits.ts'
 import type { KeyStore, ReaderChain } from '../store/keys.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import { wipe } from './sender-key.ts'
 
 /** How far we have gone along others' sender keys: in memory as they are used, and written once a transaction. */

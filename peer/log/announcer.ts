@@ -12,7 +12,7 @@ import {
 import { type Random, rotated } from '../../shared/random.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import { logOf } from '../store/serving.ts'
 import type { Log } from './log.ts'
 

@@ -7,7 +7,8 @@ import { fromHex, type Incarnation, type RecordHash, type RoomId, recordHashOf, 
 import { RECORD_AHEAD_MAX_MS, RECORD_MAX_BYTES, SIGN_MAX_BYTES, SIGN_MAX_RECORDS } from '../../shared/limits.ts'
 import { headerCodec, type RecordHeader, type RecordKind, type WireRecord } from '../../shared/wire/record.ts'
 import type { Database } from '../store/database.ts'
-import type { LogId, RecordStore } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
+import type { RecordStore } from '../store/records.ts'
 import { type Log, previousOf } from './log.ts'
 import { type ParsedRecord, parseUnsigned, signBatch } from './record.ts'
 

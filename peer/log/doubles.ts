@@ -1,6 +1,6 @@
 import type { Incarnation, PeerId } from '../../shared/ids.ts'
 import { CLOCK_SKEW_MS } from '../../shared/limits.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import type { ParsedRecord } from './record.ts'
 
 export type DoublesParts = {

@@ -2,7 +2,7 @@ import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import type { Refusal } from '../../shared/errors.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Verdict } from '../rooms/room.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import type { ParsedRecord } from './record.ts'
 
 /** Who may write what, as far as taking records in needs to know. */

@@ -1,6 +1,6 @@
 import type { RoomId } from '../../shared/ids.ts'
 import { MERGE_PREFETCH_RECORDS, SYNC_SLICE_MS } from '../../shared/limits.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import { logOf, type ServingStore, type Step } from '../store/serving.ts'
 import type { Missing } from './sync.ts'
 import { sliceOf, type Turn } from './turns.ts'

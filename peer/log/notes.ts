@@ -1,5 +1,6 @@
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
-import type { LogId, Placement } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
+import type { Placement } from '../store/records.ts'
 import type { OpenedMessage } from './opened-message.ts'
 import type { ParsedRecord } from './record.ts'
 

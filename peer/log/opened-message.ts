@@ -1,5 +1,5 @@
 import type { CertificateHash, RecordHash } from '../../shared/ids.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 
 /** A message that has just become readable. */
 export type OpenedMessage = {

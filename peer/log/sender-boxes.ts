@@ -6,7 +6,8 @@ import { headerCodec } from '../../shared/wire/record.ts'
 import type { Group } from '../group/group.ts'
 import type { Directory } from '../rooms/directory.ts'
 import type { Database } from '../store/database.ts'
-import type { LogId, RecordStore } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
+import type { RecordStore } from '../store/records.ts'
 import type { OpenedMessage } from './opened-message.ts'
 
 /** A sender-key record's body, and whose it is. */

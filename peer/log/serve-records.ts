@@ -1,6 +1,6 @@
 import type { RoomId } from '../../shared/ids.ts'
 import { BATCH_MAX_RECORDS, SYNC_BATCH_BYTES } from '../../shared/limits.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import { logOf, type ServingStore } from '../store/serving.ts'
 import { mergedInTime } from './merge.ts'
 import { encodeRecord } from './record.ts'

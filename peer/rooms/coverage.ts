@@ -1,6 +1,6 @@
 import { type RecordHash, toHex } from '../../shared/ids.ts'
+import type { LogId } from '../store/log-id.ts'
 import type { Cover, LogMark } from '../store/receipts.ts'
-import type { LogId } from '../store/records.ts'
 
 /**
  * How far others' receipts prove a log to be older than a time: a stolen key writes nothing into the past of others. A

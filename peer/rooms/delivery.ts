@@ -1,8 +1,8 @@
 import type { PeerId, RoomId, UserName } from '../../shared/ids.ts'
 import { toIncarnation } from '../../shared/ids.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
+import type { LogId } from '../store/log-id.ts'
 import type { ReceiptStore } from '../store/receipts.ts'
-import type { LogId } from '../store/records.ts'
 
 /** How far a message of ours has come: it is stored here; so many other devices hold it; these users have read it. */
 export type DeliveryState = { readonly devices: number; readonly readBy: readonly UserName[] }

@@ -5,7 +5,7 @@ import { isMembershipKind, membershipBodyOf } from '../../shared/wire/membership
 import { type Fact, type FactOf, isFact } from '../group/fact.ts'
 import { createKnowledge } from '../group/knowledge.ts'
 import { evaluate, type Membership } from '../group/membership.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 import type { Room, RoomFacts, RoomRecord } from './room.ts'
 
 export type FoundedRoomParts = {

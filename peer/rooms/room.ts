@@ -3,7 +3,7 @@ import type { RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import type { RecordHeader, RecordKind } from '../../shared/wire/record.ts'
 import type { Range } from '../group/cuts.ts'
 import type { Attempted } from '../group/permission.ts'
-import type { LogId } from '../store/records.ts'
+import type { LogId } from '../store/log-id.ts'
 
 /** A record as a room looks at it. */
 export type RoomRecord = {

@@ -1,6 +1,6 @@
 import type { CertificateHash, Incarnation, PeerId, RoomId } from '../../shared/ids.ts'
 import { type Database, integer, text } from './database.ts'
-import type { LogId } from './records.ts'
+import type { LogId } from './log-id.ts'
 
 /**
  * Rooms, authors and logs have long names, which every record would repeat in its row and in three indexes; rows hold small

@@ -1,7 +1,7 @@
 import type { Incarnation, PeerId, RoomId, UserName } from '../../shared/ids.ts'
 import { blob, type Database, integer, text } from './database.ts'
+import type { LogId } from './log-id.ts'
 import type { Names } from './names.ts'
-import type { LogId } from './records.ts'
 
 /** One log up to a number. */
 export type LogMark = { readonly log: LogId; readonly seq: number }

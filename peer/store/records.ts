@@ -13,12 +13,10 @@ import type { LogPoint } from '../../shared/wire/sync.ts'
 import type { ParsedRecord } from '../log/record.ts'
 import type { Role } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
+import type { LogId } from './log-id.ts'
 import type { Names } from './names.ts'
 import type { Sealer } from './sealer.ts'
 import { packProof, wireOf } from './wire-record.ts'
-
-/** One author's log in one room. */
-export type LogId = { readonly room: RoomId; readonly device: PeerId; readonly incarnation: Incarnation }
 
 /** What an opened message is to the timeline. `target`: the blind name of the message that it changes. */
 export type Placement = {

@@ -12,7 +12,7 @@ import {
 } from '../../shared/ids.ts'
 import { AFTER_MAX, RECORD_MAX_BYTES, VOID_FACTS_MAX } from '../../shared/limits.ts'
 import { blob, type Database, integer, text } from './database.ts'
-import type { LogId } from './records.ts'
+import type { LogId } from './log-id.ts'
 
 /** A room that is not everybody's from the start: of two users, or founded by a record in it. */
 export type KnownRoom =

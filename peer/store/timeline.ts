@@ -9,8 +9,9 @@ import {
 } from '../../shared/ids.ts'
 import { type Position, type Role, type Standing, supersedes } from '../rooms/timeline.ts'
 import { blob, blobOrNull, type Database, integer, text } from './database.ts'
+import type { LogId } from './log-id.ts'
 import type { Names } from './names.ts'
-import { type LogId, type Placement, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
+import { type Placement, STORED_COLUMNS, type StoredRecord, storedRecords } from './records.ts'
 import type { Sealer } from './sealer.ts'
 
 /** What the timeline asks of a stored message without opening it. */

@@ -10,9 +10,9 @@ import {
 import { UNREAD_COUNT_MAX } from '../../shared/limits.ts'
 import type { Position } from '../rooms/timeline.ts'
 import { blob, type Database, integer, text } from './database.ts'
+import type { LogId } from './log-id.ts'
 import type { Names } from './names.ts'
 import type { LogMark } from './receipts.ts'
-import type { LogId } from './records.ts'
 
 export type UnreadStore = ReturnType<typeof createUnreadStore>
 

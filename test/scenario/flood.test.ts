@@ -96,7 +96,12 @@ test('who begins one log after another is told of once, and keeps no two others 
     ),
   )
   const logsAt = (one: Resident): unknown[] =>
-    queryCopy(one.databasePath, 'SELECT inc FROM named_records WHERE device = ? AND room = ?', mallory.node.peerId, general)
+    queryCopy(
+      one.databasePath,
+      'SELECT inc FROM named_records WHERE device = ? AND room = ?',
+      mallory.node.peerId,
+      general,
+    )
   // Each hears them in another order: of so many, each takes others.
   for (const [at, line] of lines.entries()) {
     const records = at === 0 ? begun : begun.toReversed()

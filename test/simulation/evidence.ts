@@ -1,6 +1,6 @@
 import { parseRecord, parseUnsigned } from '../../peer/log/record.ts'
 import { blob, blobOrNull, integer, text } from '../../peer/store/database.ts'
-import type { LogId } from '../../peer/store/records.ts'
+import type { LogId } from '../../peer/store/log-id.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
 import { type Incarnation, type PeerId, type RecordHash, type RoomId, toHex, type UserName } from '../../shared/ids.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'

@@ -1,7 +1,7 @@
 import { type Fact, type FactOf, isFact } from '../../peer/group/fact.ts'
 import { createKnowledge, type Knowledge, type Past } from '../../peer/group/knowledge.ts'
 import { evaluate, type Membership } from '../../peer/group/membership.ts'
-import type { LogId } from '../../peer/store/records.ts'
+import type { LogId } from '../../peer/store/log-id.ts'
 import { isRefusal } from '../../shared/errors.ts'
 import { type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
 import { CLOCK_SKEW_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'

@@ -9,7 +9,7 @@ import { type Conversation, createConversation } from '../../peer/rooms/conversa
 import { createDirectory } from '../../peer/rooms/directory.ts'
 import type { Retention } from '../../peer/rooms/retention.ts'
 import { openDatabase } from '../../peer/store/database.ts'
-import type { LogId } from '../../peer/store/records.ts'
+import type { LogId } from '../../peer/store/log-id.ts'
 import { openStores, type Stores } from '../../peer/store/stores.ts'
 import { type VerifiedDevice, verifyDevice } from '../../shared/certificate/verify.ts'
 import { orThrow } from '../../shared/errors.ts'

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createAnnouncer } from '../../peer/log/announcer.ts'
 import type { Session } from '../../peer/network/sessions.ts'
-import type { LogHead, LogId } from '../../peer/store/records.ts'
+import type { LogId } from '../../peer/store/log-id.ts'
+import type { LogHead } from '../../peer/store/records.ts'
 import { fromHex, type Incarnation, type PeerId, type RecordHash, type RoomId } from '../../shared/ids.ts'
 import { ACK_AFTER_MS, ACK_EVERY_MS, HINT_FANOUT, TELL_EVERY_MS, TELL_FANOUT } from '../../shared/limits.ts'
 

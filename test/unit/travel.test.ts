@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Announcer, createAnnouncer } from '../../peer/log/announcer.ts'
 import { type CatchUp, startCatchUp } from '../../peer/log/catch-up.ts'
 import type { Session } from '../../peer/network/sessions.ts'
-import type { LogId } from '../../peer/store/records.ts'
+import type { LogId } from '../../peer/store/log-id.ts'
 import { fromHex, type Incarnation, type PeerId, type RecordHash, type RoomId } from '../../shared/ids.ts'
 import type { LogPoint } from '../../shared/wire/sync.ts'
 
