@@ -1,13 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type ParsedRecord, parseWire } from '../../peer/log/record.ts'
 import { fault, orThrow } from '../../shared/errors.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import { createCrew, found, type Hand, introduce } from './crew.ts'
-import { cpuMsSince, type Metrics, median, metric, nowMs, withAim } from './figures.ts'
+import { cpuMsSince, type Metrics, median, metric, nowMs, percentile, withAim } from './figures.ts'
 import type { Floor } from './floor.ts'
-import { startBare, startPeer, writeProfile } from './pairs.ts'
+import { type PeerChild, startBare, startPeer, writeProfile } from './pairs.ts'
 
 const LENGTHS = [10_000, 100_000]
 const WRITERS = 4
@@ -15,6 +16,8 @@ const AT_ONCE = 500 // messages of one writer in a row
 const PROBE = 1_000 // messages, to see what one costs at this length of the history
 const TEXT = 'x'.repeat(200)
 const STARTS = 3
+const SAY_EVERY_MS = 100
+const MEMBERS = 1 + WRITERS + 1 // the holder, who writes, and the newcomer
 
 /**
  * What a long history costs: a message in a room that has one; the start of a peer that holds it; and a newcomer, who pulls
@@ -43,7 +46,7 @@ export const roomHistory = async (folder: string, floor: Floor, say: (line: stri
       await crew.stop()
       stopped = true
       const total = length + WRITERS * AT_ONCE + 2 * PROBE
-      const figures = await startAndCatchUp(folder, crew, holder, newcomer, total, floor)
+      const figures = await startAndCatchUp(folder, crew, holder, newcomer, { room, length: total }, floor)
       all = {
         ...all,
         [`roomMessageCostMs${length}`]: withAim(metric(grown / fresh, '×', 1), '≤', 1.5),
@@ -116,7 +119,7 @@ const startAndCatchUp = async (
   { network }: ReturnType<typeof createCrew>,
   holder: Hand,
   newcomer: { readonly key: KeyObject },
-  length: number,
+  { room, length }: { readonly room: RoomId; readonly length: number },
   floor: Floor,
 ): Promise<Metrics> => {
   const below = join(folder, `history-of-${length}`)
@@ -147,7 +150,10 @@ const startAndCatchUp = async (
   reader.tell({ do: 'expect', count: length })
   const began = nowMs()
   reader.tell({ do: 'meet', peer, addresses })
-  const { at } = await reader.next('heard-all')
+  reader.tell({ do: 'enter', room, members: MEMBERS })
+  const whole = reader.next('heard-all')
+  const said = await chatUntil(whole, reader, server)
+  const { at } = await whole
   for (const one of [server, reader]) one.tell({ do: 'usage' })
   const [served, caught] = await Promise.all([server.next('usage'), reader.next('usage')])
   const seconds = metric((at - began) / 1_000, 's', (length * floor.verifyMs) / 1_000)
@@ -157,9 +163,30 @@ const startAndCatchUp = async (
     roomStartSeconds: long ? withAim(cold, '≤', 1) : cold,
     roomOpenStoreSeconds: metric(median(started) / 1_000, 's'),
     roomCatchUpSeconds: long ? withAim(seconds, '≤', 15) : seconds,
+    roomCatchUpCpuSeconds: metric(caught.cpuMs / 1_000, 's'),
+    roomSaidInCatchUp: metric(said.length, 'messages'),
+    roomSaidInCatchUpP50Ms: metric(median(said), 'ms'),
+    roomSaidInCatchUpP99Ms: metric(percentile(said, 0.99), 'ms'),
     roomCatchUpStallMs: metric(caught.stallMs, 'ms', floor.idleStallMs),
     roomServeStallMs: metric(served.stallMs, 'ms', floor.idleStallMs),
     roomHolderMiB: metric(served.rssBytes / 2 ** 20, 'MiB'),
     roomNewcomerMiB: metric(caught.rssBytes / 2 ** 20, 'MiB'),
   }
+}
+
+/** The newcomer talks while the past is still coming: milliseconds from each `say()` to its event at the member who serves that. */
+const chatUntil = async (whole: Promise<unknown>, reader: PeerChild, server: PeerChild): Promise<readonly number[]> => {
+  await reader.next('entered')
+  const took: number[] = []
+  let isOver = false
+  whole.then(() => {
+    isOver = true
+  })
+  while (!isOver) {
+    reader.tell({ do: 'say', text: TEXT })
+    const [said, heard] = await Promise.all([reader.next('said'), server.next('heard')])
+    took.push(heard.at - said.at)
+    await pause(SAY_EVERY_MS)
+  }
+  return took
 }
