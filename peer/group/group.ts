@@ -18,6 +18,7 @@ import type { KeyStore, OwnSenderKey } from '../store/keys.ts'
 import type { LogId } from '../store/log-id.ts'
 import { type BoxContext, openBox, SUITE } from './boxes.ts'
 import { membersHash } from './members-hash.ts'
+import { movedPast } from './moved-past.ts'
 import type { Prekey } from './prekeys.ts'
 import { createReaderChains } from './reader-chains.ts'
 import { sealBoxes } from './seal-boxes.ts'
@@ -92,6 +93,8 @@ export type Group = {
     body: Uint8Array,
     messageKey: Uint8Array,
   ): Opened | Refusal
+  /** Moves the ratchet of an epoch behind a message of its log that was opened, whatever opened it: `movedPast`. */
+  pass(log: LogId, opened: NonNullable<RecordHeader['key']>, epoch: Epoch): void
   /** Writes how far the ratchets have gone; within the transaction that stores what they opened. */
   flush(): void
 }
@@ -261,6 +264,11 @@ export const createGroup = (parts: GroupParts): Group => {
     openWith: (log, key, body, messageKey) => {
       const plaintext = openMessage(messageKey, key.commitment, body, fromHex(log.room))
       return isRefusal(plaintext) ? plaintext : { plaintext, messageKey }
+    },
+    pass: (log, opened, epoch) => {
+      const chain = chains.of(log, epoch)
+      const after = chain === null ? null : movedPast(chain, opened)
+      if (after !== null && after !== chain) chains.set(after)
     },
     flush: chains.flush,
   }

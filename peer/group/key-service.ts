@@ -7,6 +7,7 @@ import {
   type PeerId,
   type RoomId,
   sha256,
+  toEpoch,
   toHex,
   toRecordHash,
   toRoomId,
@@ -154,6 +155,7 @@ const askPage = async (
       else if (message !== null) opened.push(message)
     }
     for (const message of opened) parts.note(message)
+    parts.group.flush()
   })
   for (const message of opened) parts.onOpened(message)
   return opened.length
@@ -176,6 +178,7 @@ const unlock = (
   if (isRefusal(message)) return message
   if (stored.body === null) parts.records.setBody(stored.hash, body)
   if (!parts.records.setKey(stored.hash, key)) return null
+  parts.group.pass(log, header.key, toEpoch(header.key.epoch))
   const { hash, arrival, author, seq, ms, count, hidden } = stored
   return { hash, arrival, author, log, seq, ms, count, hidden, plaintext: message.plaintext }
 }

@@ -1,8 +1,8 @@
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
 import { isRefusal, type Refusal } from '../../shared/errors.ts'
-import { type PeerId, type RecordHash, type RoomId, toIncarnation } from '../../shared/ids.ts'
+import { type PeerId, type RecordHash, type RoomId, toEpoch, toIncarnation } from '../../shared/ids.ts'
 import { senderKeyBodyCodec } from '../../shared/wire/bodies.ts'
-import { headerCodec } from '../../shared/wire/record.ts'
+import { headerCodec, type RecordHeader } from '../../shared/wire/record.ts'
 import type { Group } from '../group/group.ts'
 import type { Directory } from '../rooms/directory.ts'
 import type { Database } from '../store/database.ts'
@@ -63,6 +63,9 @@ export const createSenderBoxes = (parts: SenderBoxesParts): SenderBoxes => {
         const { plaintext } = message
         opened.push({ hash, arrival, author: author.hash, log, seq: header.seq, ms, count, hidden, plaintext })
       }
+      // Messages that came with their keys, in one go with these boxes, were opened without the ratchet.
+      const newest = headerOf(records.newestOpenedOf(log))
+      if (newest?.key !== undefined) group.pass(log, newest.key, toEpoch(body.epoch))
       for (const message of opened) parts.note(message)
       group.flush()
     })
@@ -82,4 +85,9 @@ export const createSenderBoxes = (parts: SenderBoxesParts): SenderBoxes => {
       }
     },
   }
+}
+
+const headerOf = (bytes: Uint8Array | null): RecordHeader | null => {
+  const header = bytes === null ? null : headerCodec.decode(bytes)
+  return isRefusal(header) ? null : header
 }

@@ -98,7 +98,8 @@ export const createDirectory = (parts: DirectoryParts): Directory => {
       const body = deviceBodyCodec.decode(bodyOf(record))
       if (isRefusal(body)) return
       const { id, suite, publicKey } = body.prekey
-      certificates.setPrekey({ peer: author.peerId, id, suite, publicKey, published: record.header.time[0] })
+      const [ms, count] = record.header.time
+      certificates.setPrekey({ peer: author.peerId, id, suite, publicKey, published: { ms, count } })
       recipients = null
     },
     add,

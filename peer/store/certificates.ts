@@ -1,4 +1,5 @@
 import type { VerifiedDevice } from '../../shared/certificate/verify.ts'
+import type { HybridTime } from '../../shared/clock.ts'
 import type { CertificateHash, PeerId, UserName } from '../../shared/ids.ts'
 import { blob, type Database, integer, text } from './database.ts'
 
@@ -17,8 +18,11 @@ export type KnownPrekey = {
   readonly id: Uint8Array
   readonly suite: number
   readonly publicKey: Uint8Array
-  /** When it was published, by the record's hybrid clock: that one never goes back, as a device's own may. */
-  readonly published: number
+  /**
+   * When it was published, by the record's hybrid clock: that one never goes back, as a device's own may. While anybody's
+   * clock is ahead it is the counter alone that tells a later one.
+   */
+  readonly published: HybridTime
 }
 
 export type CertificateStore = ReturnType<typeof createCertificateStore>
@@ -34,9 +38,9 @@ export const createCertificateStore = (database: Database) => {
     'SELECT peer, user, serial, MAX(not_after) AS not_after FROM certificates GROUP BY peer ORDER BY user, peer',
   )
   const setPrekey = database.prepare(
-    `INSERT INTO prekeys (peer, id, suite, public_key, published) VALUES (?, ?, ?, ?, ?)
+    `INSERT INTO prekeys (peer, id, suite, public_key, ms, count) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (peer) DO UPDATE SET id = excluded.id, suite = excluded.suite, public_key = excluded.public_key,
-     published = excluded.published WHERE excluded.published > published`,
+     ms = excluded.ms, count = excluded.count WHERE (excluded.ms, excluded.count) > (ms, count)`,
   )
   const prekeys = database.prepare('SELECT * FROM prekeys ORDER BY peer')
   const ofUser = database.prepare('SELECT MIN(not_before) AS since FROM certificates WHERE user = ?')
@@ -75,8 +79,8 @@ export const createCertificateStore = (database: Database) => {
       return since == null ? null : integer(since)
     },
     /** Keeps the prekey if it is newer than the one that is known. */
-    setPrekey: (prekey: KnownPrekey): void => {
-      setPrekey.run(prekey.peer, prekey.id, prekey.suite, prekey.publicKey, prekey.published)
+    setPrekey: ({ peer, id, suite, publicKey, published }: KnownPrekey): void => {
+      setPrekey.run(peer, id, suite, publicKey, published.ms, published.count)
     },
     prekeys: (): KnownPrekey[] =>
       prekeys.all().map((row) => ({
@@ -84,7 +88,7 @@ export const createCertificateStore = (database: Database) => {
         id: blob(row.id),
         suite: integer(row.suite),
         publicKey: blob(row.public_key),
-        published: integer(row.published),
+        published: { ms: integer(row.ms), count: integer(row.count) },
       })),
   }
 }

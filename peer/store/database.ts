@@ -157,9 +157,10 @@ const MIGRATIONS = [
   -- Older ones, by which somebody is out whom the newest forgets.
   CREATE TABLE kept_revocation_lists (place INTEGER PRIMARY KEY, der BLOB NOT NULL) STRICT;
 
-  -- The newest prekey of each device.
+  -- The newest prekey of each device, and the hybrid time of the record that published it.
   CREATE TABLE prekeys (
-    peer TEXT PRIMARY KEY, id BLOB NOT NULL, suite INTEGER NOT NULL, public_key BLOB NOT NULL, published INTEGER NOT NULL
+    peer TEXT PRIMARY KEY, id BLOB NOT NULL, suite INTEGER NOT NULL, public_key BLOB NOT NULL,
+    ms INTEGER NOT NULL, count INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE own_prekeys (

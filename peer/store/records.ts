@@ -123,6 +123,10 @@ export const createRecordStore = (database: Database, sealer: Sealer, names: Nam
   const firstAfter = database.prepare('SELECT MIN(seq) AS seq FROM records WHERE log = ? AND ms > ?')
   const ofKind = database.prepare('SELECT * FROM records WHERE room = ? AND kind = ? ORDER BY arrival')
   const newestOf = database.prepare('SELECT * FROM records WHERE log = ? ORDER BY seq DESC LIMIT 1')
+  const newestOpenedOf = database.prepare(
+    `SELECT header FROM records WHERE log = ? AND kind = 'message' AND (sealed_key IS NOT NULL OR erased > 0)
+     ORDER BY seq DESC LIMIT 1`,
+  )
   const fork = database.prepare(
     `INSERT INTO equivocations (hash, room, device, inc, seq, wire) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS
      (SELECT 1 FROM equivocations WHERE room = ?2 AND device = ?3 AND inc = ?4 AND seq = ?5)`,
@@ -201,6 +205,11 @@ export const createRecordStore = (database: Database, sealer: Sealer, names: Nam
     newestOf: (log: LogId): StoredRecord | null => {
       const row = newestOf.get(names.findLog(log))
       return row === undefined ? null : toStored(row)
+    },
+    /** The header of a log's newest message that was opened, whatever opened it. */
+    newestOpenedOf: (log: LogId): Uint8Array | null => {
+      const row = newestOpenedOf.get(names.findLog(log))
+      return row === undefined ? null : blob(row.header)
     },
     ofKind: (room: RoomId, kind: RecordKind): StoredRecord[] => ofKind.all(names.find(room), kind).map(toStored),
     /** Whether any message waits for a key. */

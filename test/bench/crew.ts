@@ -134,7 +134,7 @@ const absentee = async (network: TestNetwork, name: string): Promise<Absent> => 
 
 const know = ({ core, stores }: Life, { device, prekey }: Absent): void => {
   core.directory.add(device)
-  const published = systemClock.now()
+  const published = { ms: systemClock.now(), count: 0 }
   stores.certificates.setPrekey({ peer: device.peerId, suite: SUITE, published, ...prekey })
   core.directory.forget()
 }

@@ -222,4 +222,7 @@ test('a body that is not here, and not past its time, comes with its key from an
   database.close()
   await bob.comeBack()
   await sees(bob, room, 'alice: not lost')
+  // His box opens again, too: what he has read by another way its key does not open a second time.
+  const chains = () => queryCopy(bob.databasePath, 'SELECT next_index FROM chains')
+  await vi.waitFor(() => expect(chains()).toEqual([{ next_index: 1 }]), WAIT)
 })

@@ -2,7 +2,7 @@ import { parseRecord, parseUnsigned } from '../../peer/log/record.ts'
 import { blob, blobOrNull, integer, text } from '../../peer/store/database.ts'
 import type { LogId } from '../../peer/store/log-id.ts'
 import { isRefusal, orThrow } from '../../shared/errors.ts'
-import { type Incarnation, type PeerId, type RecordHash, type RoomId, toHex, type UserName } from '../../shared/ids.ts'
+import type { Incarnation, PeerId, RecordHash, RoomId, UserName } from '../../shared/ids.ts'
 import type { RecordHeader } from '../../shared/wire/record.ts'
 import type { Life } from './device.ts'
 import type { Seat } from './plan.ts'
@@ -129,15 +129,3 @@ export const inTime = (a: Known, b: Known): number => {
 /** For people: who wrote it, which number, and what it is. */
 export const wordsOf = ({ nameOf }: Evidence, { log, seq, header, hash }: Known): string =>
   `${header.kind} ${seq} of ${nameOf(log.device)}/${log.incarnation.slice(0, 4)} (${hash.slice(0, 6)})`
-
-/** Numbers with two records, by log: what a witness holds as proof. */
-export const forksAt = (witness: Witness, room: RoomId): ReadonlyMap<string, number> =>
-  new Map(
-    witness.life.core.log
-      .heads(room)
-      .flatMap((head) =>
-        head.fork === 1
-          ? [[logName({ device: head.device as PeerId, incarnation: toHex(head.inc) as Incarnation }), head.seq]]
-          : [],
-      ),
-  )

@@ -1,6 +1,7 @@
 import type { ParsedRecord } from '../../peer/log/record.ts'
 import type { RecordHash, RoomId } from '../../shared/ids.ts'
 import type { Image } from './disk.ts'
+import type { Forks } from './forks.ts'
 import type { Seat } from './plan.ts'
 
 /** What really happened, as no device knows it: the invariants are held against this. */
@@ -24,6 +25,8 @@ export type Journal = {
   readonly revoked: Map<Seat, number>
   /** Pairs of records that an evil device made with one number, in a room. */
   readonly equivocations: { readonly room: RoomId; readonly a: RecordHash; readonly b: RecordHash }[]
+  /** Of each message, the forks in its room that its author had proof of when it set about it: nobody else hears of those. */
+  readonly knewForks: Map<RecordHash, Forks>
   /** What devices reported of others, by device. */
   readonly fouls: Map<Seat, string[]>
   /** What was changed in a room, or who is there, that may make a device rotate its key. */
@@ -61,6 +64,7 @@ export const createJournal = (): Journal => ({
   sleeps: [],
   revoked: new Map(),
   equivocations: [],
+  knewForks: new Map(),
   fouls: new Map(),
   rekeys: 0,
 })

@@ -1,13 +1,14 @@
 import { type Fact, type FactOf, isFact } from '../../peer/group/fact.ts'
-import { createKnowledge, type Knowledge, type Past } from '../../peer/group/knowledge.ts'
+import { createKnowledge, isSameLog, type Knowledge, type Past } from '../../peer/group/knowledge.ts'
 import { evaluate, type Membership } from '../../peer/group/membership.ts'
 import type { LogId } from '../../peer/store/log-id.ts'
 import { isRefusal } from '../../shared/errors.ts'
-import { type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
+import { type RecordHash, type RoomId, toHex, toIncarnation, toRecordHash, type UserName } from '../../shared/ids.ts'
 import { CLOCK_SKEW_MS, RECEIPT_GRACE_MS, SECOND_MS } from '../../shared/limits.ts'
 import { isMembershipKind, membershipBodyOf } from '../../shared/wire/membership.ts'
 import { receiptBodyCodec } from '../../shared/wire/receipt.ts'
-import { type Evidence, forksAt, inTime, type Known, logName, type Witness } from './evidence.ts'
+import { type Evidence, inTime, type Known, logName, type Witness } from './evidence.ts'
+import { type Forks, forksHeldBy } from './forks.ts'
 
 /** A room as it is by everything that is known of it, and who should agree on that. */
 export type Reference = {
@@ -23,8 +24,11 @@ export type Reference = {
   /** Null of a room that no record founds. */
   readonly membership: Membership | null
   pastOf(record: Known): Past
-  /** Whether a user was a member for whoever knew this, whatever revocations it had heard of. */
-  couldBeMember(user: UserName, past: Past): boolean
+  /**
+   * Whether a user was a member for whoever knew this, whatever revocations it had heard of.
+   * @param knewForks what it had proof of: to who has none, what lies beyond a fork counts as anything else does. Left out: all
+   */
+  couldBeMember(user: UserName, past: Past, knewForks?: Forks): boolean
   /** Whether its history policy grants a user a message. */
   grants(user: UserName, record: Known): boolean
   /** Whether a record counts for nobody. */
@@ -82,7 +86,7 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
   const records = heldBy(evidence, by, room)
   const forks = allForks(by, room)
   const beside = evidence.voids.filter(({ log }) => log.room === room)
-  const { knowledge, facts } = factsOf([...records, ...beside].sort(inTime), forks)
+  const { knowledge, facts, voids } = factsOf([...records, ...beside].sort(inTime), forks)
   const founding = facts.find((fact): fact is FactOf<'room'> => isFact(fact, 'room'))
   if (founding === undefined) return null
   const atFirst = evaluate(founding, facts)
@@ -109,6 +113,15 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
     views.set(past, made)
     return made
   }
+  const viewsWithout = (past: Past, knewForks: Forks): readonly Membership[] => {
+    const cited = voids.filter(({ hash }) => past.has(hash))
+    const had = [...cited, ...voids.filter(({ hash }) => cited.some((fact) => fact.past.has(hash)))].filter(
+      ({ log, seq }) => seq < (knewForks.get(logName(log)) ?? Number.POSITIVE_INFINITY),
+    )
+    if (had.length === 0) return []
+    had.push(...facts.filter(({ hash }) => past.has(hash)))
+    return [undefined, ...heard].map((some) => evaluate(founding, had, some))
+  }
   return {
     room,
     kind: 'founded',
@@ -119,7 +132,9 @@ const referenceBy = (evidence: Evidence, room: RoomId, by: readonly Witness[]): 
     facts,
     membership,
     pastOf: ({ log, seq }) => knowledge.pastOf(log, seq),
-    couldBeMember: (user, past) => viewsOf(past).some(({ members }) => members.has(user)),
+    couldBeMember: (user, past, knewForks) =>
+      viewsOf(past).some(({ members }) => members.has(user)) ||
+      (knewForks !== undefined && viewsWithout(past, knewForks).some(({ members }) => members.has(user))),
     grants: (user, { log, seq }) =>
       membership.members.has(user) &&
       (founding.body.history === 'all' || membership.entryKnownBy(user, knowledge.pastOf(log, seq))),
@@ -135,10 +150,16 @@ const heldBy = ({ known }: Evidence, by: readonly Witness[], room: RoomId): Know
 /** Learns all records, each after those that it cites and those before it, whatever their times claim. */
 const factsOf = (
   records: readonly Known[],
-  forks: ReadonlyMap<string, number>,
-): { knowledge: Knowledge; facts: Fact[] } => {
+  forks: Forks,
+): {
+  knowledge: Knowledge
+  facts: Fact[]
+  /** What lies beyond forks: it counts for nobody who has proof of them. */
+  voids: Fact[]
+} => {
   const knowledge = createKnowledge()
   const facts: Fact[] = []
+  const voids: Fact[] = []
   const next = new Map<string, number>()
   let left = records
   while (left.length > 0) {
@@ -148,29 +169,42 @@ const factsOf = (
       const isFactKind = isMembershipKind(header.kind)
       const fork = forks.get(logName(log)) ?? Number.POSITIVE_INFINITY
       if (Math.min(seq, fork) > (next.get(logName(log)) ?? 0) || knowledge.lacks(after).length > 0) return true
-      if (seq >= fork) {
-        if (isFactKind) knowledge.noteVoid(log, fork, after, hash)
-        return false
-      }
-      next.set(logName(log), seq + 1)
-      knowledge.note(log, seq, after, isFactKind ? hash : undefined)
+      if (seq < fork) {
+        next.set(logName(log), seq + 1)
+        knowledge.note(log, seq, after, isFactKind ? hash : undefined)
+      } else if (isFactKind) knowledge.noteVoid(log, fork, after, hash)
       if (!isMembershipKind(header.kind) || body === null) return false
       const said = membershipBodyOf(header.kind, body)
       if (isRefusal(said)) return false
       const [ms, count] = header.time
-      facts.push({ hash, user, log, seq, time: { ms, count }, body: said, past: knowledge.pastOf(log, seq) })
+      const fact = { hash, user, log, seq, time: { ms, count }, body: said }
+      if (seq < fork) facts.push({ ...fact, past: knowledge.pastOf(log, seq) })
+      else voids.push({ ...fact, past: pastBeyond(knowledge.pastOf(log, fork), after, fact, [...facts, ...voids]) })
       return false
     })
-    if (later.length === left.length) return { knowledge, facts }
+    if (later.length === left.length) return { knowledge, facts, voids }
     left = later
   }
-  return { knowledge, facts }
+  return { knowledge, facts, voids }
 }
 
-const allForks = (by: readonly Witness[], room: RoomId): ReadonlyMap<string, number> => {
+/** What the author of a record beyond a fork knew: an evil device writes membership records on one branch only. */
+const pastBeyond = (
+  before: Past,
+  after: readonly RecordHash[],
+  { log, seq }: Pick<Fact, 'log' | 'seq'>,
+  others: readonly Fact[],
+): Past => {
+  const known = others.filter((fact) => after.includes(fact.hash) || (isSameLog(fact.log, log) && fact.seq < seq))
+  const has = (hash: RecordHash): boolean =>
+    before.has(hash) || known.some((fact) => fact.hash === hash || fact.past.has(hash))
+  return { size: others.filter(({ hash }) => has(hash)).length, has }
+}
+
+const allForks = (by: readonly Witness[], room: RoomId): Forks => {
   const lowest = new Map<string, number>()
   for (const witness of by) {
-    for (const [log, seq] of forksAt(witness, room)) lowest.set(log, Math.min(seq, lowest.get(log) ?? seq))
+    for (const [log, seq] of forksHeldBy(witness.life, room)) lowest.set(log, Math.min(seq, lowest.get(log) ?? seq))
   }
   return lowest
 }
@@ -182,7 +216,7 @@ export const secondOf = (ms: number): number => ms - (ms % SECOND_MS)
 const revokedFrom = (
   { world, seatOf }: Evidence,
   records: readonly Known[],
-  forks: ReadonlyMap<string, number>,
+  forks: Forks,
   hasSay: (receipt: Known) => boolean,
 ): ReadonlyMap<string, number> => {
   const { revoked } = world.journal

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { RoomId } from '../../shared/ids.ts'
 import { SECOND_MS } from '../../shared/limits.ts'
 import { createChance } from './chance.ts'
 import { type Deed, type Notes, type Places, perform } from './deeds.ts'
 import type { Flaws } from './device.ts'
 import { Crash, type createRack, type Image } from './disk.ts'
+import { type Forks, forksHeldBy } from './forks.ts'
 import { createGossipCloud } from './gossip-cloud.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { createMischief, isMischief } from './mischief.ts'
@@ -75,6 +77,8 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
   const network = createNetwork(scheduler, chance.fork('network'), () => weather)
   const cloud = createGossipCloud(network)
   const dying: SeatOfDevice[] = []
+  /** By device, the forks that it had proof of when it began what it did last, in the founded room in which it did that. */
+  const knew = new Map<SeatOfDevice, { readonly room: RoomId; readonly forks: Forks }>()
   const house: House = {
     office,
     scheduler,
@@ -93,8 +97,13 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     },
     onSigned: (seat, records) => {
       if (!seats.includes(seat)) return
-      for (const record of records)
+      for (const record of records) {
         journal.signed.set(record.hash, { by: seats.indexOf(seat), at: scheduler.now(), record })
+        // What a killed process left unsigned is signed at the next start, before anything else is done.
+        const known = knew.get(seat)
+        if (journal.knewForks.has(record.hash)) continue
+        journal.knewForks.set(record.hash, known?.room === record.room ? known.forks : new Map())
+      }
     },
   }
   const seats = plan.cast.map((cast, number) =>
@@ -192,6 +201,9 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
       const { serial } = office.enrol(out, plan.cast[out]?.user ?? '').self
       return life.revocations.has(serial)
     })
+    const room =
+      'room' in does && typeof does.room === 'object' && 'founded' in does.room && places.get(does.room.founded)
+    if (room) knew.set(seat, { room, forks: forksHeldBy(life, room) })
     const notes: Notes = {
       takenBack: (id) => journal.takenBack.add(id),
       edited: (id, edits) => {
@@ -203,8 +215,9 @@ export const runPlan = async <T>(plan: Plan, parts: WorldParts, look: (world: Wo
     const hash = await doing(seat, does.kind, does.kind === 'leave' ? () => timers.busy(deed()) : deed)
     if (does.kind === 'rekey') journal.rekeys++
     if (hash === null) return
-    const room = journal.signed.get(hash)?.record.room
-    if (room !== undefined) journal.said.push({ hash, room, by: act.by, restores: seat.restores, knewRevoked })
+    const said = journal.signed.get(hash)?.record
+    if (said !== undefined)
+      journal.said.push({ hash, room: said.room, by: act.by, restores: seat.restores, knewRevoked })
   }
   const befall = async (what: Befalling): Promise<void> => {
     const seat = 'seat' in what ? seats[what.seat] : undefined

@@ -1,6 +1,7 @@
 import { fromHex, type RecordHash, toHex, type UserName } from '../../../shared/ids.ts'
 import { CLOCK_SKEW_MS } from '../../../shared/limits.ts'
-import { type Evidence, forksAt, type Known, logName, wordsOf } from '../evidence.ts'
+import { type Evidence, type Known, logName, wordsOf } from '../evidence.ts'
+import { forksHeldBy } from '../forks.ts'
 import { type Reference, secondOf } from '../reference.ts'
 
 /** (4) Once a removal or a revocation is known, nothing of its author counts that it does not cover. */
@@ -101,7 +102,7 @@ export function* chainsAndForks(evidence: Evidence, reference: Reference): Gener
               device: evidence.world.seats[evidence.world.journal.signed.get(a)?.by ?? -1]?.peer ?? ('' as never),
               incarnation: one.incarnation,
             })
-      const fork = forksAt(witness, room).get(log)
+      const fork = forksHeldBy(witness.life, room).get(log)
       if (fork === undefined || fork > (one?.header.seq ?? 0)) {
         yield `${witness.seat.name} does not know that ${a.slice(0, 6)} and ${b.slice(0, 6)} have one number`
       }

@@ -50,7 +50,8 @@ const forbiddenTo = (evidence: Evidence, reference: Reference, seat: SeatOfDevic
     if (knewRevoked.get(record.hash)?.includes(number) === true) return true
     if (reference.membership === null || reference.isMember(seat.user)) return false
     const past = reference.pastOf(record)
-    return entries.every(({ hash }) => past.has(hash)) && !reference.couldBeMember(seat.user, past)
+    const knewForks = world.journal.knewForks.get(record.hash)
+    return entries.every(({ hash }) => past.has(hash)) && !reference.couldBeMember(seat.user, past, knewForks)
   })
 }
 
