@@ -266,9 +266,12 @@ export const createGroup = (parts: GroupParts): Group => {
       return isRefusal(plaintext) ? plaintext : { plaintext, messageKey }
     },
     pass: (log, opened, epoch) => {
-      const chain = chains.of(log, epoch)
-      const after = chain === null ? null : movedPast(chain, opened)
-      if (after !== null && after !== chain) chains.set(after)
+      const chain = chains.get(log, epoch)
+      if (chain === null || chain.chain.byteLength === 0) return
+      const after = movedPast(chain, opened)
+      if (after === chain) return
+      wipe(chain.chain)
+      chains.set(log, epoch, after)
     },
     flush: chains.flush,
   }
