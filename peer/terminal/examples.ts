@@ -38,7 +38,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'room member': ["lanyard room member '#plans' @bob"],
   'room topic': ["lanyard room topic '#plans' what we do next"],
   'room rename': ["lanyard room rename '#plans' projects"],
-  'room keep': ["lanyard room keep '#plans' 7"],
+  'room keep': ["lanyard room keep '#plans' 7", "lanyard room keep '#plans' 100 messages"],
   send: ["lanyard send plans.pdf photos/ --to '#plans'"],
   files: ['lanyard files'],
   'files delete': ['lanyard files delete 3fa2'],

@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { fault } from '../../shared/errors.ts'
-import { DAY_MS } from '../../shared/limits.ts'
 import {
   changeRoom,
   createRoom,
@@ -13,6 +11,7 @@ import {
   removeMember,
   roomShape,
 } from '../api/operations/rooms.ts'
+import { keptOf, keptWords } from './keep.ts'
 import { showRooms } from './look.ts'
 import { answer, handedOn, roomOf } from './once.ts'
 import { optionsOf, orderOf, seconds, type WaitOptions } from './program-options.ts'
@@ -85,14 +84,11 @@ const VERBS: readonly Verb[] = [
   },
   {
     name: 'keep',
-    arguments: [['<days>', 'how long messages are kept, or `forever`']],
-    description: 'settle how long the messages of a room are kept',
-    does: async (client, { id }, [days = '']) =>
-      (await client.call(changeRoom, { room: id, keepMs: keepOf(days) })).room,
-    said: ({ place, keepMs }) =>
-      keepMs === 0
-        ? `messages of ${place} are kept for ever`
-        : `messages of ${place} are kept for ${keepMs / DAY_MS} days`,
+    arguments: [['<how-long...>', 'days, or `12h`, `30m`, `100 messages`, `forever`']],
+    description: 'settle how long the messages of a room are kept, or how many',
+    does: async (client, { id }, words) =>
+      (await client.call(changeRoom, { room: id, ...keptOf(words.join(' ')) })).room,
+    said: (room) => `messages of ${room.place} are kept ${keptWords(room)}`,
   },
 ]
 
@@ -164,12 +160,4 @@ const addVerb = (parent: Command, verb: Verb): void => {
       })
     })
   })
-}
-
-/** Days, as a fraction too; `forever` is 0. */
-const keepOf = (text: string): number => {
-  if (text === 'forever') return 0
-  const days = Number(text)
-  if (text === '' || !Number.isFinite(days) || days <= 0) throw fault('input-invalid', `${text}: days, or forever`)
-  return Math.round(days * DAY_MS)
 }

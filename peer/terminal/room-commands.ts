@@ -1,5 +1,3 @@
-import { LanyardError, refuse } from '../../shared/errors.ts'
-import { DAY_MS } from '../../shared/limits.ts'
 import { say } from '../api/operations/messages.ts'
 import {
   changeRoom,
@@ -14,6 +12,7 @@ import {
   removeMember,
 } from '../api/operations/rooms.ts'
 import { type Commands, type Desk, firstWord, nameOf, needed, roomOrHere } from './desk.ts'
+import { keptOf, keptWords } from './keep.ts'
 
 /** What the commands of rooms do, a line each. */
 export const ROOM_HELP = `/rooms                     your rooms, and open ones that you may join
@@ -25,7 +24,7 @@ export const ROOM_HELP = `/rooms                     your rooms, and open ones t
 /remove @USER              nothing that is said from now on is for them
 /admin @USER, /member @USER   make somebody an admin, or a member again
 /topic TEXT, /rename NAME  what this room is about, and is called
-/keep DAYS or forever      how long messages of this room are kept
+/keep 7 (days), 12h, 30m, 100 messages, forever   how long this room keeps messages
 /members                   who is in this room
 /msg @USER TEXT            say something to one user alone`
 
@@ -99,10 +98,8 @@ export const roomCommands = (desk: Desk): Commands => {
     },
     '/keep': async (rest) => {
       const room = desk.here()
-      const keepMs = keepOf(rest)
-      await client.call(changeRoom, { room, keepMs })
-      const line = keepMs === 0 ? 'messages are kept for ever' : `messages are kept for ${rest} days`
-      await did(line, { keepMs }, room)
+      const { keepMs, keepMessages } = (await client.call(changeRoom, { room, ...keptOf(rest) })).room
+      await did(`messages are kept ${keptWords({ keepMs, keepMessages })}`, { keepMs, keepMessages }, room)
     },
     '/members': async () => {
       const { place, members } = await roomOrHere(desk)
@@ -119,15 +116,6 @@ export const roomCommands = (desk: Desk): Commands => {
       show(`  to @${name}: ${text}`, { event: 'stored', id, room: `@${name}`, text })
     },
   }
-}
-
-/** Days, as a fraction too; `forever` is 0. */
-const keepOf = (text: string): number => {
-  if (text === 'forever') return 0
-  const days = Number(text)
-  if (text === '' || !Number.isFinite(days) || days <= 0)
-    throw new LanyardError(refuse('input-invalid', '/keep DAYS, or /keep forever'))
-  return Math.round(days * DAY_MS)
 }
 
 /** The rooms that we are in first; each with what is unread. */

@@ -72,7 +72,7 @@ test('what makes no sense is answered with how it is written, and nothing ends',
     ['/msg @nobody hi', 'nobody of that name'],
     ['/invite bob', 'members are given'],
     ['/reply zzz hi', '! '],
-    ['/keep soon', '/keep DAYS'],
+    ['/keep soon', '100 messages'],
     ['/create #@x', '! '],
     ['/nonsense', 'there is no /nonsense'],
   ] as const) {
