@@ -248,6 +248,7 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
     database,
     records,
     group,
+    allowance,
     mayRead,
     mayHaveKey: rooms.mayHaveKey,
     note: conversation.notes.opened,

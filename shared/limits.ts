@@ -197,6 +197,7 @@ export const ALLOWANCES = {
   bytes: { burst: 64 * MIB, perSecond: 16 * MIB }, // … and their bytes
   requests: { burst: 1_000, perSecond: 50 }, // of sync: a pull of each room, and one a second
   served: { burst: 512 * MIB, perSecond: 16 * MIB }, // bytes of records that it pulls: half a million at once
+  keys: { burst: 50_000, perSecond: 2_000 }, // that it asks the key service for: of what did not come with its keys
   live: { burst: 500, perSecond: 100 }, // messages on its live stream: acknowledgements of 25 rooms
   fouls: { burst: 30, perSecond: 0.5 }, // of what no honest member sends: a faulty program is told of before it is barred
 } as const satisfies Record<string, { readonly burst: number; readonly perSecond: number }>

@@ -13,12 +13,20 @@ import {
   toRoomId,
   type UserName,
 } from '../../shared/ids.ts'
-import { BODIES_MAX_BYTES, FRAME_MAX_BYTES, KEYS_PER_REQUEST } from '../../shared/limits.ts'
+import { BODIES_MAX_BYTES, FRAME_MAX_BYTES, KEYS_PER_REQUEST, PACE_MAX_MS, SYNC_SLICE_MS } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
 import type { Node, Stream } from '../../shared/network/node.ts'
-import { type KeysEntry, keysProtocol, keysReplyCodec, keysRequestCodec } from '../../shared/wire/keys.ts'
+import {
+  type KeysEntry,
+  type KeysRequest,
+  keysProtocol,
+  keysReplyCodec,
+  keysRequestCodec,
+} from '../../shared/wire/keys.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
+import { sliceOf } from '../log/turns.ts'
+import type { Allowance } from '../network/allowance.ts'
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Database } from '../store/database.ts'
@@ -37,6 +45,7 @@ export type KeyServiceParts = {
   readonly database: Database
   readonly records: RecordStore
   readonly group: Group
+  readonly allowance: Pick<Allowance, 'spend'>
   readonly mayRead: (room: RoomId, session: Session) => Refusal | null
   /** Whether the room's history policy grants a user the key of a message. */
   readonly mayHaveKey: (log: LogId, seq: number, user: UserName) => boolean
@@ -77,26 +86,44 @@ export const startKeyService = async (parts: KeyServiceParts): Promise<KeyServic
 const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): Promise<void> => {
   const channel = openChannel(stream, { incoming: keysRequestCodec, outgoing: keysReplyCodec }, LIMITS)
   const request = await channel.receive()
-  const refused = isRefusal(request) ? request : parts.mayRead(toRoomId(request.room), session)
+  const refused = isRefusal(request) ? request : await admit(parts, request, session)
   if (isRefusal(request) && isFoul(request)) parts.onFoul(request, session.device.peerId)
   if (isRefusal(request) || refused !== null) {
     await channel.send({ kind: 'refused', code: refused?.code ?? 'fault' })
-  } else {
-    const bare = new Set(request.bare?.map(toHex))
-    let left = BODIES_MAX_BYTES
-    const keys = request.records.flatMap((record): KeysEntry[] => {
-      const stored = parts.records.get(toRecordHash(record))
-      // A key is given only for a record of the room that the asker was found to be a member of.
-      if (!stored?.key || stored.body === null || stored.room !== toRoomId(request.room) || stored.hidden) return []
-      const log = { room: stored.room, device: stored.device, incarnation: stored.incarnation }
-      if (!parts.mayHaveKey(log, stored.seq, session.device.user)) return []
-      if (!bare.has(stored.hash)) return [{ record, key: stored.key }]
-      left -= stored.body.byteLength
-      return left < 0 ? [] : [{ record, key: stored.key, body: stored.body }]
-    })
-    await channel.send({ kind: 'keys', keys })
-  }
+  } else await channel.send({ kind: 'keys', keys: await keysFor(parts, request, session) })
   await channel.close()
+}
+
+/** Who asks too often waits; who asks far too often is refused. */
+const admit = async (parts: KeyServiceParts, { room, records }: KeysRequest, session: Session) => {
+  const wait = parts.allowance.spend(session.device.peerId, 'keys', records.length)
+  if (wait > PACE_MAX_MS) return refuse('flooding', 'keys')
+  if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref())
+  return parts.mayRead(toRoomId(room), session)
+}
+
+const keysFor = async (parts: KeyServiceParts, request: KeysRequest, session: Session): Promise<KeysEntry[]> => {
+  const room = toRoomId(request.room)
+  const bare = new Set(request.bare?.map(toHex))
+  const keys: KeysEntry[] = []
+  const slice = sliceOf(SYNC_SLICE_MS)
+  let left = BODIES_MAX_BYTES
+  for (const record of request.records) {
+    if (slice.isOver()) {
+      await turn()
+      slice.begin()
+    }
+    const stored = parts.records.get(toRecordHash(record))
+    // A key is given only for a record of the room that the asker was found to be a member of.
+    if (!stored?.key || stored.body === null || stored.room !== room || stored.hidden) continue
+    const log = { room, device: stored.device, incarnation: stored.incarnation }
+    if (!parts.mayHaveKey(log, stored.seq, session.device.user)) continue
+    const isBare = bare.has(stored.hash)
+    if (isBare) left -= stored.body.byteLength
+    if (isBare && left < 0) continue
+    keys.push({ record, key: stored.key, ...(isBare ? { body: stored.body } : {}) })
+  }
+  return keys
 }
 
 /** Page by page, the newest messages first: those that nobody has a key for must not starve the rest. */

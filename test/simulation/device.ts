@@ -173,6 +173,7 @@ export const startLife = async (parts: LifeParts): Promise<Life> => {
     database,
     records,
     group: flaws.commitmentCheck === true ? { ...group, openWith: credulous } : group,
+    allowance,
     mayRead,
     mayHaveKey: flaws.membershipCheck === true ? () => true : rooms.mayHaveKey,
     note: conversation.notes.opened,
