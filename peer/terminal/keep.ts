@@ -21,13 +21,11 @@ export const keptOf = (text: string): Partial<Kept> => {
   throw new LanyardError(refuse('input-invalid', 'keep 7 (days), 12h, 30m, `100 messages`, or forever'))
 }
 
-/** What is kept, in words. */
+/** What is kept, in words: "messages for 7 days". */
 export const keptWords = ({ keepMs, keepMessages }: Kept): string => {
-  const parts = [
-    ...(keepMs === 0 ? [] : [`for ${timeWords(keepMs)}`]),
-    ...(keepMessages === 0 ? [] : [keepMessages === 1 ? 'only the newest one' : `only the newest ${keepMessages}`]),
-  ]
-  return parts.length === 0 ? 'for ever' : parts.join(', and ')
+  const newest = keepMessages === 1 ? 'the newest message' : `the newest ${keepMessages} messages`
+  if (keepMs === 0) return keepMessages === 0 ? 'messages for ever' : newest
+  return `${keepMessages === 0 ? 'messages' : newest} for ${timeWords(keepMs)}`
 }
 
 const timeWords = (ms: number): string => {

@@ -88,7 +88,7 @@ const VERBS: readonly Verb[] = [
     description: 'settle how long the messages of a room are kept, or how many',
     does: async (client, { id }, words) =>
       (await client.call(changeRoom, { room: id, ...keptOf(words.join(' ')) })).room,
-    said: (room) => `messages of ${room.place} are kept ${keptWords(room)}`,
+    said: (room) => `${room.place} keeps ${keptWords(room)}`,
   },
 ]
 

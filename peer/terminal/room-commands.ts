@@ -99,7 +99,7 @@ export const roomCommands = (desk: Desk): Commands => {
     '/keep': async (rest) => {
       const room = desk.here()
       const { keepMs, keepMessages } = (await client.call(changeRoom, { room, ...keptOf(rest) })).room
-      await did(`messages are kept ${keptWords({ keepMs, keepMessages })}`, { keepMs, keepMessages }, room)
+      await did(`this room keeps ${keptWords({ keepMs, keepMessages })}`, { keepMs, keepMessages }, room)
     },
     '/members': async () => {
       const { place, members } = await roomOrHere(desk)

@@ -26,11 +26,11 @@ test.each(['', 'soon', '0', '-1', '0 messages', '7w', '1e3', '1.5 messages', '99
 )
 
 test.each([
-  [{ keepMs: 0, keepMessages: 0 }, 'for ever'],
-  [{ keepMs: DAY_MS, keepMessages: 0 }, 'for 1 day'],
-  [{ keepMs: 36 * HOUR_MS, keepMessages: 0 }, 'for 36 hours'],
-  [{ keepMs: 90 * MINUTE_MS, keepMessages: 50 }, 'for 90 minutes, and only the newest 50'],
-  [{ keepMs: 0, keepMessages: 1 }, 'only the newest one'],
+  [{ keepMs: 0, keepMessages: 0 }, 'messages for ever'],
+  [{ keepMs: DAY_MS, keepMessages: 0 }, 'messages for 1 day'],
+  [{ keepMs: 36 * HOUR_MS, keepMessages: 0 }, 'messages for 36 hours'],
+  [{ keepMs: 90 * MINUTE_MS, keepMessages: 50 }, 'the newest 50 messages for 90 minutes'],
+  [{ keepMs: 0, keepMessages: 1 }, 'the newest message'],
 ])('%j is said in words', (kept, words) => {
   expect(keptWords(kept)).toBe(words)
 })
