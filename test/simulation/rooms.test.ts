@@ -35,19 +35,24 @@ const SEEDS = 150
 const SECONDS = 35
 const LEAST = 10 // so many are run, however slow the machine
 
-test('hundreds of seeds, and every invariant holds at the end of each', { timeout: 240_000 }, async () => {
+test('as many of 300 seeds as there is time for: every invariant holds at the end of each', {
+  timeout: 240_000,
+}, async () => {
   const halves = await Promise.all(
     [1, 1 + SEEDS].map((from) =>
       simulate('--seeds', String(SEEDS), '--from', String(from), '--within', String(SECONDS), '--json'),
     ),
   )
+  let count = 0
   for (const lines of halves) {
     const { seeds, events, messages, failures } = summary.parse(JSON.parse(lines.at(-1) ?? ''))
     expect(failures.map(({ seed, story }) => `seed ${seed}\n${story}`)).toEqual([])
     expect(seeds).toBeGreaterThanOrEqual(LEAST)
     expect(events).toBeGreaterThan(seeds)
     expect(messages).toBeGreaterThan(0)
+    count += seeds
   }
+  console.log(`${count} of ${2 * SEEDS} seeds in ${SECONDS} s`)
 })
 
 /** Why each failed is in README.md. */
