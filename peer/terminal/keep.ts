@@ -15,8 +15,8 @@ export const keptOf = (text: string): Partial<Kept> => {
   if (words === 'forever') return { keepMs: 0, keepMessages: 0 }
   const messages = /^(\d{1,9}) ?messages?$/.exec(words)
   if (messages !== null && Number(messages[1]) > 0) return { keepMessages: Number(messages[1]) }
-  const [, number, unit] = /^(\d+(?:\.\d+)?) ?([dhm])?(?:ays?|ours?|in(?:utes?)?)?$/.exec(words) ?? []
-  const keepMs = Math.round(Number(number) * UNITS[(unit ?? 'd') as keyof typeof UNITS])
+  const [, number, unit] = /^(\d+(?:\.\d+)?) ?(d|days?|h|hours?|m|min|minutes?|)$/.exec(words) ?? []
+  const keepMs = Math.round(Number(number) * UNITS[(unit?.[0] ?? 'd') as keyof typeof UNITS])
   if (Number.isSafeInteger(keepMs) && keepMs > 0) return { keepMs }
   throw new LanyardError(refuse('input-invalid', 'keep 7 (days), 12h, 30m, `100 messages`, or forever'))
 }

@@ -18,12 +18,23 @@ test.each([
   expect(keptOf(text)).toEqual(kept)
 })
 
-test.each(['', 'soon', '0', '-1', '0 messages', '7w', '1e3', '1.5 messages', '99999999999999999999', '7 8'])(
-  'keep %s says what may be said',
-  (text) => {
-    expect(() => keptOf(text)).toThrow(expect.objectContaining({ code: 'input-invalid' }))
-  },
-)
+test.each([
+  '',
+  'soon',
+  '0',
+  '-1',
+  '0 messages',
+  '7w',
+  '1e3',
+  '1.5 messages',
+  '99999999999999999999',
+  '7 8',
+  '7 dours',
+  '7 ays',
+  '1 mines',
+])('keep %s says what may be said', (text) => {
+  expect(() => keptOf(text)).toThrow(expect.objectContaining({ code: 'input-invalid' }))
+})
 
 test.each([
   [{ keepMs: 0, keepMessages: 0 }, 'messages for ever'],
