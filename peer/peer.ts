@@ -206,10 +206,9 @@ export const createPeer = async (parts: PeerParts): Promise<Peer> => {
   const mayRead = (room: RoomId, { device }: Session): Refusal | null => rooms.mayRead(room, device.user)
   /** A manifest has names in it, and hashes that tell what a file is: it goes where the message's own key may go. */
   const mayFetch = (room: RoomId, session: Session, record: RecordHash): Refusal | null => {
-    const stored = records.get(record)
-    if (stored === null || stored.room !== room || stored.hidden) return refuse('file-not-held')
-    const log = { room, device: stored.device, incarnation: stored.incarnation }
-    if (rooms.mayHaveKey(log, stored.seq, session.device.user)) return null
+    const message = stores.timeline.get(record)
+    if (message === null || message.room !== room || message.hidden) return refuse('file-not-held')
+    if (rooms.mayHaveKey(message.log, message.seq, session.device.user)) return null
     return mayRead(room, session) ?? refuse('not-a-member')
   }
   events.on((event) => files.heard(event))
