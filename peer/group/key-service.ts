@@ -13,7 +13,7 @@ import {
   toRoomId,
   type UserName,
 } from '../../shared/ids.ts'
-import { BODIES_MAX_BYTES, FRAME_MAX_BYTES, KEYS_PER_REQUEST, PACE_MAX_MS, SYNC_SLICE_MS } from '../../shared/limits.ts'
+import { BODIES_MAX_BYTES, FRAME_MAX_BYTES, KEYS_PER_REQUEST, SYNC_SLICE_MS } from '../../shared/limits.ts'
 import { openChannel } from '../../shared/network/channel.ts'
 import type { Node, Stream } from '../../shared/network/node.ts'
 import {
@@ -25,8 +25,8 @@ import {
 } from '../../shared/wire/keys.ts'
 import { headerCodec } from '../../shared/wire/record.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
-import { sliceOf } from '../log/turns.ts'
-import type { Allowance } from '../network/allowance.ts'
+import { sliceOf, turn } from '../log/turns.ts'
+import { type Allowance, paced } from '../network/allowance.ts'
 import { isFoul, membersOnly, openMemberStream } from '../network/guard.ts'
 import type { Session, Sessions } from '../network/sessions.ts'
 import type { Database } from '../store/database.ts'
@@ -94,13 +94,9 @@ const serve = async (parts: KeyServiceParts, stream: Stream, session: Session): 
   await channel.close()
 }
 
-/** Who asks too often waits; who asks far too often is refused. */
-const admit = async (parts: KeyServiceParts, { room, records }: KeysRequest, session: Session) => {
-  const wait = parts.allowance.spend(session.device.peerId, 'keys', records.length)
-  if (wait > PACE_MAX_MS) return refuse('flooding', 'keys')
-  if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref())
-  return parts.mayRead(toRoomId(room), session)
-}
+const admit = async (parts: KeyServiceParts, { room, records }: KeysRequest, session: Session) =>
+  (await paced(parts.allowance, session.device.peerId, 'keys', records.length)) ??
+  parts.mayRead(toRoomId(room), session)
 
 const keysFor = async (parts: KeyServiceParts, request: KeysRequest, session: Session): Promise<KeysEntry[]> => {
   const room = toRoomId(request.room)
@@ -152,8 +148,6 @@ const ask = async (
   if (newest > since) denials.note(peer, room, newest, opened)
   return opened
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const askPage = async (
   parts: KeyServiceParts,

@@ -3,6 +3,7 @@ import type { NetworkId, PeerId } from '../../shared/ids.ts'
 import { BOXES_AT_ONCE } from '../../shared/limits.ts'
 import type { Random } from '../../shared/random.ts'
 import type { SenderKeyBody } from '../../shared/wire/bodies.ts'
+import { turn } from '../log/turns.ts'
 import { sealBox } from './boxes.ts'
 import type { Prekey } from './prekeys.ts'
 import type { SenderKeyContext } from './sender-key.ts'
@@ -39,6 +40,3 @@ export const sealBoxes = async (
   }
   return boxes
 }
-
-/** Lets everything else have its turn. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -11,6 +11,7 @@ import type { LogId } from '../store/log-id.ts'
 import type { RecordStore } from '../store/records.ts'
 import { type Log, previousOf } from './log.ts'
 import { type ParsedRecord, parseUnsigned, signBatch } from './record.ts'
+import { turn } from './turns.ts'
 
 /** What is to become our next record in a room. */
 export type Draft = {
@@ -211,8 +212,6 @@ export const createAuthor = (parts: AuthorParts): Author => {
 /** No reader takes what is written long after the certificate's end: the log would break off there, for ever. */
 const expiry = ({ notAfter }: VerifiedDevice, now: number): Refusal | null =>
   now <= notAfter ? null : refuse('certificate-expired', `expired on ${dateText(notAfter)}`)
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const reasonOf = (error: unknown): LanyardError =>
   error instanceof LanyardError ? error : fault('storage-failed', undefined, error)

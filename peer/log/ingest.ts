@@ -15,6 +15,7 @@ import type { Notes } from './notes.ts'
 import type { OpenedMessage } from './opened-message.ts'
 import { bodyOf, createRecordVerifier, encodeRecord, type ParsedRecord } from './record.ts'
 import { createSenderBoxes } from './sender-boxes.ts'
+import { turn } from './turns.ts'
 import { createWaiting } from './waiting.ts'
 
 /** The way in for every record of others, whether gossip or sync brought it: verify, place, store, open. */
@@ -288,9 +289,6 @@ export const createIngest = (parts: IngestParts): Ingest => {
     },
   }
 }
-
-/** After what the network has brought by now, and before the next wait for more. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const nameOf = (log: { room: RoomId; device: PeerId; incarnation: Incarnation }, seq: number): string =>
   `${log.room}/${log.device}/${log.incarnation}/${seq}`

@@ -20,7 +20,7 @@ import {
   syncReplyCodec,
   syncRequestCodec,
 } from '../../shared/wire/sync.ts'
-import type { Allowance } from '../network/allowance.ts'
+import { type Allowance, paced } from '../network/allowance.ts'
 import { isFoul } from '../network/guard.ts'
 import type { Session } from '../network/sessions.ts'
 import type { LogId } from '../store/log-id.ts'
@@ -77,12 +77,9 @@ export const serveSync = async (
   await channel.close()
 }
 
-/** Who asks too often waits; who asks far too often is refused. */
 const admit = async (parts: SyncServerParts, request: SyncRequest, session: Session): Promise<Refusal | null> => {
-  const wait = parts.allowance.spend(session.device.peerId, 'requests', 1)
-  if (wait > PACE_MAX_MS) return refuse('flooding', 'questions')
-  await pause(wait)
-  if (request.kind === 'rooms') return null
+  const flooding = await paced(parts.allowance, session.device.peerId, 'requests', 1)
+  if (flooding !== null || request.kind === 'rooms') return flooding
   const refused = parts.mayRead(toRoomId(request.room), session)
   // Who is not in a room does not learn whether there is one.
   return refused?.code === 'room-unknown' ? refuse('not-a-member') : refused

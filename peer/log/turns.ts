@@ -1,6 +1,9 @@
 /** Waits for a turn of the event loop. */
 export type Turn = () => Promise<void>
 
+/** After what the network has brought by now, and before the next wait for more. By the global, which the simulator turns. */
+export const turn: Turn = () => new Promise((resolve) => setImmediate(resolve))
+
 /**
  * Work that takes long gives way after each few milliseconds. All such work shares these turns: each lets one go on, of one
  * client after the other, so that a hundred works hold up the event loop no longer than one, and a client with many gets

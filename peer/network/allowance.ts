@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.ts'
+import { type Refusal, refuse } from '../../shared/errors.ts'
 import type { PeerId } from '../../shared/ids.ts'
 import {
   ALLOWANCES,
@@ -6,6 +7,7 @@ import {
   BAR_MAX_MS,
   BAR_MS,
   BAR_REMEMBERED_MS,
+  PACE_MAX_MS,
   SECOND_MS,
 } from '../../shared/limits.ts'
 
@@ -19,6 +21,22 @@ export type Allowance = {
   /** Notes something that no honest member sends; one too many bars the peer. */
   foul(peer: PeerId): void
   isBarred(peer: PeerId): boolean
+}
+
+/**
+ * Lets a question of a peer wait until the peer is within its bounds again.
+ * @returns null; or `flooding`, at once, where that would take too long
+ */
+export const paced = async (
+  { spend }: Pick<Allowance, 'spend'>,
+  peer: PeerId,
+  kind: AllowanceKind,
+  amount: number,
+): Promise<Refusal | null> => {
+  const wait = spend(peer, kind, amount)
+  if (wait > PACE_MAX_MS) return refuse('flooding', kind)
+  if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait).unref())
+  return null
 }
 
 export type AllowanceParts = {

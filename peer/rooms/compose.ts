@@ -6,6 +6,7 @@ import type { Audience, Group } from '../group/group.ts'
 import { wipe } from '../group/sender-key.ts'
 import type { Author, Unsigned } from '../log/author.ts'
 import type { OpenedMessage } from '../log/opened-message.ts'
+import { turn } from '../log/turns.ts'
 
 export type Compose = {
   /**
@@ -104,8 +105,6 @@ export const createCompose = (parts: ComposeParts): Compose => {
     rekey: (room) => inLine(() => publishKey(room, { rekey: true })),
   }
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const openedOf = (record: Unsigned, arrival: number, device: PeerId, plaintext: Uint8Array): OpenedMessage => {
   const { hash, author, room, incarnation, header } = record
