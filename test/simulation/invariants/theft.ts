@@ -78,11 +78,13 @@ async function* opened(
     if (!isOpen) continue
     const signed = evidence.world.journal.signed.get(hash)
     if (signed === undefined) continue
-    // A prekey is erased after so long awake: what was sent to it while its owner slept must still open.
-    const asleep = sleptBetween(evidence, signed.at, theft.at)
+    // Prekeys and others' chains are erased after so long awake: what was sent while their owner slept must still open. What
+    // was read already no chain opens, however long it slept since.
+    const had = loot.had.has(hash)
+    const asleep = had && box === undefined ? 0 : sleptBetween(evidence, signed.at, theft.at)
     const age = theft.at - signed.at - asleep
     // What it never had a box of its own prekey may open, as long as that is there; a chain it must not keep.
-    if ((loot.had.has(hash) || box === undefined) && age > WINDOW_MS) {
+    if ((had || box === undefined) && age > WINDOW_MS) {
       yield `who stole ${seat.name}'s store opens ${wordsOf(evidence, record)}, which is ${hours(age)} older`
     }
     if (box === 'next') {
