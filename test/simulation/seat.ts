@@ -63,7 +63,8 @@ export const createSeat = (
   let lives = 0
   let restores = 0
   let isRestored = false
-  const now = (): number => DAWN + scheduler.now() + cast.skewMs
+  // Whole milliseconds, as `Date.now()` tells (ECMA-262 §21.4.1.1), though timers of the simulator fire between them.
+  const now = (): number => DAWN + Math.floor(scheduler.now()) + cast.skewMs
 
   const seat: SeatOfDevice = {
     name,
